@@ -1,0 +1,49 @@
+# make ask Q="…"   answer one question (sets everything up on the first call)
+# make test        ruff, mypy, pytest
+# make setup       everything for development
+# make bench       tokens per second against bare llama.cpp and transformers
+# make data        vectors and router again, after an edit of data/
+
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+
+.PHONY: ask test setup bench data clean
+
+ask: .venv/core
+	@$(BIN)/jindam ask "$(Q)"
+
+test: .venv/dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/pytest
+
+setup: .venv/dev
+
+bench: .venv/dev
+	$(BIN)/python -m benchmarks.chat_throughput
+
+data: .venv/dev
+	$(BIN)/python -m backend.embedding.shipped_vectors
+	$(BIN)/python -m backend.models.router
+
+clean:
+	rm -rf .venv
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Jindam needs Python 3.11 or newer. Name one: make PYTHON=python3.12 …"; exit 1; }
+	@$(PYTHON) -m venv .venv
+
+# A stamp a step, so that a second call installs nothing again.
+.venv/core: pyproject.toml constraints.txt | .venv/bin/python
+	@echo "Installing Jindam (once) …"
+	@$(PIP) -e .
+	@touch $@
+
+.venv/dev: pyproject.toml constraints.txt | .venv/bin/python
+	@echo "Installing what tests and development need (once) …"
+	@$(PIP) torch==2.13.0
+	@$(PIP) -e '.[dev]'
+	@touch $@ .venv/core

@@ -1,0 +1,120 @@
+"""The counselling branch's answer."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncGenerator, Generator
+from contextlib import aclosing, closing
+from typing import Any, cast
+
+from langchain_core.messages import AIMessage, AIMessageChunk, AnyMessage, BaseMessage, HumanMessage, SystemMessage
+from langchain_core.runnables import RunnableConfig
+from langgraph.constants import TAG_NOSTREAM
+from langgraph.runtime import Runtime
+
+from backend.errors import JindamError
+from backend.korean import finished_sentences, is_korean
+from backend.LangGraph.context import Context, options
+from backend.LangGraph.prompts import BASE_MODEL_NOTICE, COUNSEL_SYSTEM
+from backend.LangGraph.state import BranchAnswer, CounselState, Degraded
+from backend.models.gemma import Counsellor
+from backend.models.risk import RiskScreen
+
+_REMEMBERED_CHARACTERS = 1200
+"""How much of the earlier conversation the model reads; its context also has to hold the answer."""
+
+# Raw tokens are not streamed: a sentence is checked before a person reads it.
+_QUIET: RunnableConfig = {"tags": [TAG_NOSTREAM]}
+
+
+def answer_from_finetuned(
+    state: CounselState, runtime: Runtime[Context], *, counsellor: Counsellor, risk: RiskScreen
+) -> dict[str, Any]:
+    """Let the counsellor model answer, and stream each sentence once it is checked."""
+    start = time.perf_counter()
+    draft = _Draft(runtime, risk)
+    chunks = cast(Generator[AIMessageChunk, None, None], counsellor.chat.stream(_prompt(state, runtime), _QUIET))
+    with closing(chunks):  # closing it frees the engine
+        for chunk in chunks:
+            draft.add(chunk.text)
+            if runtime.drain_requested:
+                break
+    return _update(draft, counsellor, time.perf_counter() - start)
+
+
+async def answer_from_finetuned_async(
+    state: CounselState, runtime: Runtime[Context], *, counsellor: Counsellor, risk: RiskScreen
+) -> dict[str, Any]:
+    """The same, for event loops."""
+    start = time.perf_counter()
+    draft = _Draft(runtime, risk)
+    chunks = cast(AsyncGenerator[AIMessageChunk, None], counsellor.chat.astream(_prompt(state, runtime), _QUIET))
+    async with aclosing(chunks):
+        async for chunk in chunks:
+            draft.add(chunk.text)
+            if runtime.drain_requested:
+                break
+    return _update(draft, counsellor, time.perf_counter() - start)
+
+
+class _Draft:
+    """What the model has written so far: whole sentences that may be shown, and the one it is writing."""
+
+    def __init__(self, runtime: Runtime[Context], risk: RiskScreen) -> None:
+        self.shown: list[str] = []
+        self._risk = risk
+        self._write = runtime.stream_writer
+        self._unfinished = ""
+
+    def add(self, text: str) -> None:
+        """Take more text; show the sentences that it completes."""
+        finished, self._unfinished = finished_sentences(self._unfinished + text)
+        for sentence in finished:
+            self._show(sentence)
+
+    def finish(self) -> str:
+        """The text to answer with. A last sentence that the token limit cut off is left out."""
+        if self._unfinished.rstrip().endswith((".", "!", "?", "…", "~", "요", "다")):
+            self._show(self._unfinished.strip())
+        self._unfinished = ""
+        return " ".join(self.shown)
+
+    def _show(self, sentence: str) -> None:
+        # A small model at times falls into another language or into repeating itself; neither helps anyone.
+        if not is_korean(sentence) or sentence in self.shown or self._risk.unsafe(sentence):
+            return
+        self._write({"type": "sentence", "branch": "finetune", "text": sentence})
+        self.shown.append(sentence)
+
+
+def _prompt(state: CounselState, runtime: Runtime[Context]) -> list[BaseMessage]:
+    profile = options(runtime).profile
+    question = f"({profile}) {state['question']}" if profile else state["question"]
+    return [SystemMessage(COUNSEL_SYSTEM.text), *_recent(state.get("messages", [])), HumanMessage(question)]
+
+
+def _recent(messages: list[AnyMessage]) -> list[BaseMessage]:
+    """The latest whole exchanges that fit."""
+    kept: list[BaseMessage] = []
+    room = _REMEMBERED_CHARACTERS
+    for asked, answered in reversed(list(zip(messages[::2], messages[1::2], strict=False))):
+        room -= len(asked.text) + len(answered.text)
+        if room < 0:
+            break
+        kept[:0] = [HumanMessage(asked.text), AIMessage(answered.text)]
+    return kept
+
+
+def _update(draft: _Draft, counsellor: Counsellor, seconds: float) -> dict[str, Any]:
+    text = draft.finish()
+    if not text:
+        raise JindamError(
+            "상담 모델이 보여 드릴 만한 답을 만들지 못했습니다.",
+            why="만든 글에 온전하고 안전한 한국어 문장이 없었습니다.",
+            fix="다시 물어보거나, 학습한 어댑터나 더 큰 모델을 설정해 주세요(JINDAM_CHAT_ADAPTER, JINDAM_CHAT_MODEL).",
+        )
+    answer = BranchAnswer(text=text, seconds=seconds, model=counsellor.model, adapter=counsellor.adapter, origin="generated")
+    update: dict[str, Any] = {"answers": {"finetune": answer}}
+    if counsellor.untuned:
+        update["degraded"] = [Degraded(part="answer_from_finetuned", reason=BASE_MODEL_NOTICE)]
+    return update

@@ -1,0 +1,1 @@
+"""Jindam: a Korean career-counselling agent over LangGraph, Chroma and Gemma 3."""

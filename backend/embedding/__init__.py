@@ -1,0 +1,1 @@
+"""From major records to an answerable question: embedding, index, retrieval."""

@@ -1,0 +1,1 @@
+"""The models: the counsellor, the router, the crisis screen."""

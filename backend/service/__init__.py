@@ -1,0 +1,1 @@
+"""What callers use: functions, the command line."""

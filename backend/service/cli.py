@@ -1,0 +1,277 @@
+"""The ``jindam`` command. Heavy imports wait for the command that needs them, so that ``--help`` is instant."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.panel import Panel
+
+from backend.errors import JindamError
+
+if TYPE_CHECKING:
+    from langgraph.runtime import RunControl
+
+    from backend.embedding.index import Progress
+    from backend.resources import Resources
+    from backend.service.main import Answer, Jindam
+
+app = typer.Typer(
+    name="jindam",
+    help="진담: 학과 정보를 찾아 주고 진로 고민을 함께 나누는 상담 AI",
+    epilog='예: jindam ask "컴퓨터공학과에서는 무엇을 배우나요?"  ·  jindam chat  ·  jindam doctor',
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+
+class Mode(StrEnum):
+    """Which branches answer."""
+
+    AUTO = "auto"
+    RAG = "rag"
+    FINETUNE = "finetune"
+    BOTH = "both"
+
+
+Question = Annotated[str, typer.Argument(help="질문이나 고민", show_default=False)]
+Profile = Annotated[str | None, typer.Option(help='누가 묻는지 짧게 (예: "고2, 문과")')]
+Collection = Annotated[str | None, typer.Option(help="어느 자료에서 찾을지 (기본: majors)")]
+AsJson = Annotated[bool, typer.Option("--json", help="결과 전체를 JSON 하나로 출력")]
+
+
+@app.command(epilog='예: jindam ask "간호학과는 어떤 사람에게 맞나요?" --json  ·  jindam ask "그럼 취업은?" --thread hong')
+def ask(
+    question: Question,
+    mode: Annotated[Mode, typer.Option(help="답할 쪽을 정함: auto는 스스로 고름")] = Mode.AUTO,
+    profile: Profile = None,
+    thread: Annotated[str | None, typer.Option(help="이어서 말할 대화의 이름 (영문, 숫자, _, -)")] = None,
+    collection: Collection = None,
+    as_json: AsJson = False,
+) -> None:
+    """질문 하나에 답합니다."""
+    with _told_plainly(), _opened(collection, thread) as jindam:
+        answer = jindam.ask(question, mode=mode.value, profile=profile, thread_id=thread)
+    if as_json:
+        _print_json(answer)
+    else:
+        _print_answer(answer)
+
+
+@app.command(epilog="예: jindam chat --thread hong")
+def chat(
+    profile: Profile = None,
+    thread: Annotated[str | None, typer.Option(help="저장해 두고 이어서 말할 대화의 이름")] = None,
+    collection: Collection = None,
+) -> None:
+    """대화를 시작합니다. Ctrl-C는 나오던 답을 멈추고, 빈 줄에서 Ctrl-C나 Ctrl-D는 대화를 마칩니다."""
+    with _told_plainly(), _opened(collection, thread) as jindam:
+        out.print("[dim]저는 진로 상담 AI 진담입니다. 사람이 아니며, 틀릴 수 있습니다. 마치려면 Ctrl-D를 누르세요.[/dim]")
+        name = thread or "chat"
+        if thread:
+            for role, text in jindam.history(thread)[-6:]:
+                out.print(f"[dim]{'나' if role == 'user' else '진담'}> {escape(text)}[/dim]")
+        while (question := _prompt()) is not None:
+            if question.strip():
+                try:
+                    _say(jindam, question, profile=profile, thread_id=name)
+                except JindamError as error:
+                    err.print(escape(str(error)), style="red")
+
+
+@app.command(epilog='예: jindam compare "컴공 가고 싶은데 수학이 걱정돼요"')
+def compare(question: Question, profile: Profile = None, collection: Collection = None, as_json: AsJson = False) -> None:
+    """자료에서 찾은 답과 상담 모델의 답을 나란히 봅니다."""
+    with _told_plainly(), _opened(collection, None) as jindam:
+        answer = jindam.compare(question, profile=profile)
+    if as_json:
+        _print_json(answer)
+        return
+    titles = {"rag": "자료에서 찾은 답 (RAG)", "finetune": "상담 모델의 답 (fine-tuned)"}
+    for branch, title in titles.items():
+        given = answer["answers"].get(branch)  # type: ignore[call-overload]
+        body = escape(given["text"]) if given else "[dim]답하지 못했습니다.[/dim]"
+        footer = f"{given['seconds']:.2f}초" + (f" · {given['model']}" if "model" in given else "") if given else None
+        out.print(Panel(body, title=title, subtitle=footer, title_align="left", subtitle_align="right"))
+    if answer["route"] == "crisis":
+        out.print(escape(answer["answer"]))
+    _print_notes(answer)
+
+
+@app.command(epilog="예: jindam index  ·  jindam index --rebuild")
+def index(
+    rebuild: Annotated[bool, typer.Option("--rebuild", help="바뀐 것이 없어도 처음부터 다시 만듦")] = False,
+    collection: Collection = None,
+) -> None:
+    """학과 자료의 색인을 지금 자료와 설정에 맞게 만듭니다."""
+    with _told_plainly(), _progress() as progress:
+        resources = _resources(collection, progress)
+        built = resources.build_index(rebuild=rebuild)
+        count = len(resources.retriever.majors)
+    out.print(f"학과 {count}개의 색인을 {'만들었습니다' if built else '확인했습니다. 바뀐 것이 없습니다'}.")
+
+
+@app.command(epilog="예: jindam doctor")
+def doctor() -> None:
+    """무엇이 설치되어 있고 무엇이 빠졌는지, 어떻게 고치는지 알려 줍니다."""
+    from backend.service.doctor import examine
+
+    with _told_plainly():
+        findings = examine()
+    for finding in findings:
+        mark = {"ok": "[green]✓[/green]", "later": "[yellow]·[/yellow]", "broken": "[red]✗[/red]"}[finding.state]
+        out.print(f"{mark} [bold]{finding.part}[/bold] {escape(finding.text)}")
+        if finding.fix:
+            out.print(f"    → {escape(finding.fix)}")
+    if any(finding.state == "broken" for finding in findings):
+        raise typer.Exit(1)
+
+
+@contextmanager
+def _told_plainly() -> Iterator[None]:
+    """Show a failure as what, why and what to do, instead of a traceback."""
+    try:
+        yield
+    except JindamError as error:
+        err.print(escape(str(error)), style="red")
+        raise typer.Exit(1) from None
+    except KeyboardInterrupt:
+        err.print("\n멈췄습니다.")
+        raise typer.Exit(130) from None
+
+
+@contextmanager
+def _opened(collection: str | None, thread: str | None) -> Iterator[Jindam]:
+    """A counsellor; a named thread is kept in SQLite, anything else only until the command ends."""
+    _check_thread_name(thread)
+    with _progress() as progress:
+        resources = _resources(collection, progress)
+        _ = resources.retriever
+    from backend.service.main import Jindam
+
+    if thread is None:
+        yield Jindam(resources)
+        return
+    from langgraph.checkpoint.sqlite import SqliteSaver
+
+    resources.settings.home.mkdir(parents=True, exist_ok=True)
+    with SqliteSaver.from_conn_string(str(resources.settings.threads_file)) as checkpointer:
+        yield Jindam(resources, checkpointer=checkpointer)
+
+
+def _check_thread_name(thread: str | None) -> None:
+    import re
+
+    if thread is not None and not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", thread):
+        raise JindamError(
+            f"대화 이름으로 쓸 수 없습니다: {thread!r}",
+            why="영문자, 숫자, 밑줄(_), 붙임표(-)로 된 64자까지의 이름만 쓸 수 있습니다.",
+            fix="예: --thread hong-1",
+        )
+
+
+def _resources(collection: str | None, progress: Progress) -> Resources:
+    from backend.resources import Resources
+    from backend.settings import Settings, get_settings
+
+    settings = get_settings()
+    if collection is not None:
+        settings = Settings.model_validate({**settings.model_dump(), "collection": collection})
+    return Resources(settings, progress=progress)
+
+
+@contextmanager
+def _progress() -> Iterator[Progress]:
+    """A bar on stderr that appears with the first step of long work."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("학과 색인 만드는 중"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=err, transient=True) as bar:
+        task = None
+
+        def advance(done: int, total: int) -> None:
+            nonlocal task
+            if task is None:
+                task = bar.add_task("", total=total)
+            bar.update(task, completed=done)
+
+        yield advance
+
+
+def _prompt() -> str | None:
+    try:
+        return out.input("\n[bold]나>[/bold] ")
+    except (EOFError, KeyboardInterrupt):
+        out.print()
+        return None
+
+
+def _say(jindam: Jindam, question: str, *, profile: str | None, thread_id: str) -> None:
+    """Stream one answer; Ctrl-C stops it."""
+    from langgraph.runtime import RunControl
+
+    control = RunControl()
+    with _stopped_by_ctrl_c(control):
+        out.print("[bold]진담>[/bold] ", end="")
+        for event in jindam.stream(question, profile=profile, thread_id=thread_id, control=control):
+            match event["type"]:
+                case "text":
+                    out.print(escape(event["text"]), end="")
+                case "replace":
+                    out.print(f"\n\n{escape(event['text'])}", end="")
+                case "stopped":
+                    out.print(" [dim](멈췄습니다)[/dim]", end="")
+                case "final":
+                    out.print()
+                    _print_notes(event["answer"])
+        out.print()
+
+
+@contextmanager
+def _stopped_by_ctrl_c(control: RunControl) -> Iterator[None]:
+    """Let Ctrl-C end the answer and not the program."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        control.request_drain("user")
+
+    before: Callable[..., Any] | int | None = signal.signal(signal.SIGINT, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _print_json(answer: Answer) -> None:
+    sys.stdout.write(json.dumps(answer, ensure_ascii=False, indent=2) + "\n")
+
+
+def _print_answer(answer: Answer) -> None:
+    out.print(escape(answer["answer"]))
+    _print_notes(answer)
+
+
+def _print_notes(answer: Answer) -> None:
+    """The sources, and what did not work as it should."""
+    if answer["sources"]:
+        out.print("\n[dim]출처[/dim]")
+        for source in answer["sources"]:
+            out.print(f"[dim]{escape(_numbered(source['n']))} {source['title']} · {source['field']} (진담 학과 자료)[/dim]")
+    for fault in answer["degraded"]:
+        out.print(f"[yellow]알림: {escape(fault['reason'])}[/yellow]")
+    out.print(f"[dim]{escape(answer['reason'])} {answer['seconds']:.2f}초[/dim]" if answer["reason"] else "")
+
+
+def _numbered(n: int) -> str:
+    return f"[{n}]"
