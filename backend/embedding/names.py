@@ -63,10 +63,19 @@ _SCHOOL_SUBJECTS = frozenset(
 """Words that are a school subject or an everyday word first: alone they do not name a major."""
 
 _PARTICLE = (
-    r"(?:과|은|는|이|가|을|를|의|에|도|로|으로|랑|이랑|하고|와|만|나|이나|에서|에선|에는|라는|이라는|란|이란|라도|말고|빼고|쪽|전공|졸업|출신|생|"
-    r"다니|나오|나왔|나온|가려|가면|가고|갈|간|뭐|뭘|vs|및|보다|까지|부터|처럼|인데|이고|이요|요)"
+    r"(?:과(?:는|를|가|도|에|의|로|랑|$|\s)|은|는|이|가|을|를|의|에|도|로|으로|랑|이랑|하고|와|만|나|이나|란|이란|라는|이라는|라도|말고|빼고|쪽|전공|졸업|출신|"
+    r"다니|나오|나와|나온|가려|가면|가고|갈|간|뭐|뭘|및|보다|까지|부터|처럼|인데|이고|이요|요)"
 )
-_RIGHT_OF_SLANG = re.compile(rf"(?:$|[^가-힣A-Za-z0-9]|{_PARTICLE})", re.IGNORECASE)
+_RIGHT_OF_NAME = re.compile(rf"(?:$|[^가-힣A-Za-z0-9]|vs|{_PARTICLE})", re.IGNORECASE)
+
+_SPEAKS_OF_A_MAJOR = re.compile(
+    r"\s*(?:$|[^가-힣A-Za-z0-9\s]|vs|은|는|이[^가-힣]|가[^가-힣]|을|를|에|도|의|로|랑|이랑|나|말고|빼고|대신|"
+    r"가고|가려|가면|가서|갈|간|가는|나오|나와|나온|다니|졸업|전망|취업|취직|진학|지원|입시|입학|준비|합격|붙|떨어|재학|"
+    r"뭐|뭘|무엇|무슨|어떤|어때|어떻|알려|추천|궁금|배우|배워|과목|수업|커리|자격|면허|적성|차이|중에|중|쪽|관련|비슷|출신|학생|애들|있|없|전과|복전|편입|인데|이고|이요|요)",
+    re.IGNORECASE,
+)
+"""What follows a word that is a major's name and an everyday word too: 사복 입고, but 사복 졸업하면; 음악과 미술, but 음악과 가려면."""
+
 _EXCLUDED = re.compile(r"\s*(?:은|는)?\s*(?:말고|빼고|제외|외에|아닌|싫|이외)")
 _MAJOR_LIKE = re.compile(
     r"([가-힣A-Za-z0-9·ㆍ]*[가-힣A-Za-z0-9](?:학과|공학|공학부|학부|전공|[가-힣]과))"
@@ -208,11 +217,9 @@ class MajorNames:
             if major is None:
                 continue
             end = positions[start + length - 1] + 1
+            if not _is_followed_as_a_name(squeezed[start : start + length], text[end:]):
+                continue
             rest = text[end:]
-            if re.match(r"정|목", rest) and squeezed[start + length - 1] == "과":  # 교육학과목, 교육학과정
-                continue
-            if squeezed[start + length - 1] != "과" and not _RIGHT_OF_SLANG.match(rest):
-                continue
             return NamedMajor(major, text[at:end], at, end, bool(_EXCLUDED.match(rest)))
         return None
 
@@ -230,6 +237,15 @@ class MajorNames:
                 continue
             unknown.append(name)
         return list(dict.fromkeys(unknown))
+
+
+def _is_followed_as_a_name(spelling: str, rest: str) -> bool:
+    """Whether what stands behind ``spelling`` lets it be a major's name there."""
+    if spelling.endswith("학과"):
+        return not rest.startswith(("정", "목"))  # 교육학과정, 교육학과목
+    if spelling.endswith("과") or len(spelling) <= 2:
+        return bool(_SPEAKS_OF_A_MAJOR.match(rest))
+    return bool(_RIGHT_OF_NAME.match(rest))
 
 
 def _looks_like_short_major(name: str, rest: str) -> bool:

@@ -45,7 +45,10 @@ def render_gemma(messages: Sequence[BaseMessage]) -> str:
 
 
 def _content(message: BaseMessage) -> str:
-    return _CONTROL_TOKENS.sub("", message.text).strip()
+    text = str(message.text)
+    while _CONTROL_TOKENS.search(text):  # dropping one can join the halves of another
+        text = _CONTROL_TOKENS.sub("", text)
+    return text.strip()
 
 
 @dataclass(frozen=True)

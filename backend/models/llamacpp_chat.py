@@ -1,7 +1,7 @@
 """A GGUF model run in this process by llama.cpp (through xllamacpp), as a LangChain chat model.
 
-llama.cpp batches concurrent requests over its slots. A request blocks a thread while it runs, so every asynchronous or streamed
-request takes one of as many threads as there are slots: what comes on top waits its turn there.
+llama.cpp batches concurrent requests over its slots. A request blocks a thread while it runs, so there are as many threads as
+slots; what comes on top waits its turn there.
 """
 
 from __future__ import annotations
@@ -209,8 +209,15 @@ class LlamaCppChat(BaseChatModel):
         **kwargs: Any,
     ) -> ChatResult:
         pieces: list[str] = []
+        stopped = threading.Event()
         deadline = time.monotonic() + self.timeout_s
-        finish = self._run(self._request(messages, stop, kwargs), deadline, pieces.append, threading.Event())
+        request = self._request(messages, stop, kwargs)
+        # Not in this thread: Ctrl-C would strike inside llama.cpp's callback, where Python can only drop it.
+        job = self.server.threads.submit(self._run, request, deadline, pieces.append, stopped)
+        try:
+            finish = job.result()
+        finally:
+            stopped.set()
         return _result("".join(pieces), finish)
 
     async def _agenerate(

@@ -1,0 +1,73 @@
+"""Real parts, opened once for the whole run, in a home of their own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from langgraph.runtime import Runtime
+
+from backend.LangGraph.context import Context
+from backend.models.gemma import Counsellor
+from backend.models.llamacpp_chat import LlamaCppChat
+from backend.resources import Resources
+from backend.service.main import Jindam
+from backend.settings import Settings
+
+os.environ["HF_HUB_OFFLINE"] = "1"  # nothing in these tests may look for a network
+
+
+@pytest.fixture(scope="session")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    return Settings(_env_file=None, home=tmp_path_factory.mktemp("home"), chat_max_tokens=48)
+
+
+@pytest.fixture(scope="session")
+def resources(settings: Settings) -> Resources:
+    return Resources(settings)
+
+
+@pytest.fixture(scope="session")
+def jindam(resources: Resources) -> Jindam:
+    return Jindam(resources)
+
+
+@pytest.fixture(scope="session")
+def counsellor(resources: Resources) -> Counsellor:
+    return resources.counsellor
+
+
+@pytest.fixture(scope="session")
+def chat(counsellor: Counsellor) -> LlamaCppChat:
+    assert isinstance(counsellor.chat, LlamaCppChat)
+    return counsellor.chat
+
+
+@pytest.fixture(scope="session")
+def weights(chat: LlamaCppChat) -> Path:
+    """The assembled embedded GGUF file."""
+    from backend.models.weights import embedded_weights
+
+    assert chat.weights_folder is not None
+    return embedded_weights(chat.weights_folder)
+
+
+@pytest.fixture
+def runtime() -> Runtime[Context]:
+    return Runtime(context=Context(), stream_writer=lambda _: None)
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """A developer's own .env and JINDAM_* variables must not decide a test."""
+    for name in list(os.environ):
+        if name.startswith("JINDAM_"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("JINDAM_HOME", str(tmp_path / "home"))
+    from backend.settings import get_settings
+
+    get_settings.cache_clear()
+    yield
+    get_settings.cache_clear()
