@@ -97,29 +97,11 @@ def _open_chat_model(settings: Settings) -> BaseChatModel:
                 raise _missing_package("transformers", error, "hf") from error
             return TransformersChat.from_settings(settings)
         case "openai":
-            return _openai_compatible(settings)
-
-
-def _openai_compatible(settings: Settings) -> BaseChatModel:
-    if not settings.chat_base_url or not settings.chat_model:
-        raise JindamError(
-            "OpenAI 호환 서버에 연결할 수 없습니다.",
-            why="서버 주소나 모델 이름이 설정되지 않았습니다.",
-            fix="JINDAM_CHAT_BASE_URL(예: http://127.0.0.1:8000/v1)과 JINDAM_CHAT_MODEL을 맞춰 주세요.",
-        )
-    try:
-        from langchain_openai import ChatOpenAI
-    except ImportError as error:
-        raise _missing_package("openai", error, "openai") from error
-    return ChatOpenAI(
-        model=settings.chat_model,
-        base_url=settings.chat_base_url,
-        api_key=settings.chat_api_key or "none",  # servers on one's own machine often want no key, the client always one
-        temperature=settings.chat_temperature,
-        max_completion_tokens=settings.chat_max_tokens,
-        timeout=settings.chat_timeout_s,
-        max_retries=1,
-    )
+            try:
+                from backend.models.openai_chat import EndpointChat
+            except ImportError as error:
+                raise _missing_package("openai", error, "openai") from error
+            return EndpointChat.from_settings(settings)
 
 
 def _missing_package(engine: str, error: ImportError, extra: str) -> JindamError:

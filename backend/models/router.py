@@ -1,9 +1,9 @@
 """Telling what a message needs: facts, counsel, both, or neither.
 
-Four support vector machines (facts only, counsel only, both, off topic; each against the rest) over the message's E5 vector (a
-Gaussian kernel) and its character n-grams (a linear one), fitted from ``data/routing/``. A multinomial logistic regression over their
-outputs, fitted to writers that the machines had not seen, makes probabilities of them. Parameters are plain arrays in an ``.npz``
-file: nothing is unpickled.
+Four support vector machines (facts only, counsel only, both, off topic; each against the rest) over the message's E5 vector
+(a Gaussian kernel) and its character n-grams (a linear one), fitted from ``data/routing/``. A multinomial logistic regression
+over their outputs, fitted to writers that the machines had not seen, makes probabilities of them. Parameters are plain arrays
+in an ``.npz`` file: nothing is unpickled.
 
 The probability that facts are needed is that of "facts only" plus that of "both"; likewise for counsel.
 """
@@ -258,6 +258,7 @@ def fit_router(rows: Sequence[RoutingRow], embedder: NamedEmbeddings) -> Router:
 
     Raises:
         JindamError: scikit-learn is not installed.
+
     """
     try:
         from sklearn.linear_model import LogisticRegression

@@ -275,3 +275,7 @@ def _print_notes(answer: Answer) -> None:
 
 def _numbered(n: int) -> str:
     return f"[{n}]"
+
+
+if __name__ == "__main__":
+    app()

@@ -21,11 +21,12 @@ _CLASS_OF_ROUTE = {"rag": "facts", "finetune": "counsel", "both": "both", "off_t
 def evaluate_router(resources: Resources, file: Path, track: Track = iter) -> dict[str, Any]:
     """Route every row of ``file``; ``track`` wraps the rows in a progress bar.
 
-    Returns ``rows``, ``accuracy`` (four-way, of the route that a message would really take), ``confusion`` (gold class → routed class →
-    count), ``p95_ms`` (embedding and decision together) and ``errors`` (the rows that went elsewhere).
+    Returns ``rows``, ``accuracy`` (four-way, of the route that a message would really take), ``confusion`` (gold class →
+    routed class → count), ``p95_ms`` (embedding and decision together) and ``errors`` (the rows that went elsewhere).
 
     Raises:
         JindamError: the file cannot be read.
+
     """
     rows = read_rows(file)
     router, embedder = resources.router, resources.embedder

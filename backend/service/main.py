@@ -4,7 +4,7 @@
     >>> ask("컴퓨터공학과에서는 무엇을 배우나요?")["answer"]
 
 The functions share one set of opened parts. A program that wants its own settings, checkpointer or parts makes a
-:class:`Jindam`. The command line is :mod:`backend.service.cli`; ``python -m backend.service.main`` runs it.
+:class:`Jindam`. The command line is :mod:`backend.service.cli`.
 """
 
 from __future__ import annotations
@@ -280,9 +280,3 @@ def stream(
 def compare(question: str, *, profile: str | None = None, k: int = 5) -> Answer:
     """:meth:`Jindam.compare` on the shared instance."""
     return default().compare(question, profile=profile, k=k)
-
-
-if __name__ == "__main__":
-    from backend.service.cli import app
-
-    app()

@@ -180,7 +180,9 @@ def test_studio_gets_a_graph_and_a_form(monkeypatch: pytest.MonkeyPatch, tmp_pat
 def test_the_readme_shows_the_graph_itself(resources: Resources, readme: str) -> None:
     text = (Path(__file__).parents[2] / readme).read_text(encoding="utf-8")
     drawn = re.findall(r"```mermaid\n(.*?)```", text, re.DOTALL)
-    assert drawn == [_graph(resources).get_graph().draw_mermaid()]
+    own = _graph(resources).get_graph().draw_mermaid().splitlines(keepends=True)
+    # LangGraph draws an error handler as a node without edges; the README says in words where they lead.
+    assert drawn == ["".join(line for line in own if "__error_handler__" not in line)]
 
 
 def test_one_vector_serves_the_whole_turn(resources: Resources) -> None:

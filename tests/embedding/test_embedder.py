@@ -45,7 +45,7 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     base = tmp_path_factory.mktemp("bert")
     characters = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"abcdefghijklmnopqrstuvwxyz:", *"심리학과법간호"]
     (base / "vocab.txt").write_text("\n".join(characters + [f"##{c}" for c in characters[5:]]), encoding="utf-8")
-    BertTokenizerFast(vocab_file=str(base / "vocab.txt")).save_pretrained(base)
+    BertTokenizerFast.from_pretrained(base).save_pretrained(base)
     config = BertConfig(
         vocab_size=2 * len(characters), hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=64
     )

@@ -35,7 +35,7 @@ def test_control_tokens_hidden_in_one_another_are_dropped_too() -> None:
 
 @pytest.mark.parametrize("messages", [[], [SystemMessage("x")], [AIMessage("x")], [HumanMessage("x"), HumanMessage("y")]])
 def test_turns_must_alternate(messages: list[HumanMessage]) -> None:
-    with pytest.raises(ValueError, match="turn|user"):
+    with pytest.raises(ValueError, match=r"turn|user"):
         render_gemma(messages)
 
 

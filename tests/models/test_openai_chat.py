@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
 from langchain_core.messages import HumanMessage
 
+from backend.errors import JindamError
 from backend.models.gemma import open_counsellor
 from backend.settings import Settings
 
@@ -44,3 +46,15 @@ def test_any_openai_compatible_url_answers(endpoint: str) -> None:
     assert counsellor.chat.invoke([HumanMessage("안녕하세요")]).text
     assert "".join(chunk.text for chunk in counsellor.chat.stream([HumanMessage("안녕하세요")]))
     assert not counsellor.untuned
+
+
+def test_a_wrong_key_and_a_closed_port_are_told(endpoint: str) -> None:
+    wrong = Settings(chat_engine="openai", chat_base_url=endpoint, chat_model="gemma", chat_api_key="no")  # type: ignore[arg-type]
+    with pytest.raises(JindamError, match="거절") as caught:
+        open_counsellor(wrong).chat.invoke([HumanMessage("안녕")])
+    assert "401" in caught.value.why
+    closed = Settings(chat_engine="openai", chat_base_url="http://127.0.0.1:9/v1", chat_model="gemma")
+    with pytest.raises(JindamError, match="연결하지"):
+        list(open_counsellor(closed).chat.stream([HumanMessage("안녕")]))
+    with pytest.raises(JindamError, match="연결하지"):
+        asyncio.run(open_counsellor(closed).chat.ainvoke([HumanMessage("안녕")]))

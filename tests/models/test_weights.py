@@ -44,7 +44,10 @@ def test_too_little_disk_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 
 
 def test_two_processes_at_once_both_get_the_whole_file(tmp_path: Path) -> None:
-    code = "import sys; from pathlib import Path; from backend.models.weights import embedded_weights as w; print(w(Path(sys.argv[1])))"
+    code = (
+        "import sys; from pathlib import Path; from backend.models.weights import embedded_weights; "
+        "print(embedded_weights(Path(sys.argv[1])))"
+    )
     started = [subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True) for _ in range(2)]
     printed = {process.communicate(timeout=60)[0].strip() for process in started}
     assert [process.returncode for process in started] == [0, 0]

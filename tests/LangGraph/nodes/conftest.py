@@ -14,7 +14,7 @@ from backend.models.gemma import Counsellor
 class Recording(FakeListChatModel):
     """A scripted model that remembers what it was asked."""
 
-    asked: list[list[BaseMessage]] = []
+    asked: list[list[BaseMessage]]
 
     def _stream(self, messages: list[BaseMessage], *args: Any, **kwargs: Any) -> Iterator[ChatGenerationChunk]:
         self.asked.append(messages)
