@@ -1,6 +1,7 @@
 # make ask Q="…"   answer one question (sets everything up on the first call)
 # make test        ruff, mypy, pytest
 # make setup       everything for development
+# make eval      the committed test splits, with floors
 # make bench       tokens per second against bare llama.cpp and transformers
 # make data        vectors and router again, after an edit of data/
 
@@ -8,7 +9,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: ask test setup bench data clean
+.PHONY: ask test setup eval bench data clean
 
 ask: .venv/core
 	@$(BIN)/jindam ask "$(Q)"
@@ -20,6 +21,10 @@ test: .venv/dev
 	$(BIN)/pytest
 
 setup: .venv/dev
+
+eval: .venv/dev
+	$(BIN)/jindam eval router data/routing/test.jsonl --floor 0.94
+	$(BIN)/jindam eval retrieval data/retrieval/test.jsonl --floor 0.80
 
 bench: .venv/dev
 	$(BIN)/python -m benchmarks.chat_throughput

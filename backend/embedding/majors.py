@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from backend.errors import JindamError
+from backend.jsonl import read_jsonl
 
 CATEGORIES = ("인문", "사회", "교육", "공학", "자연", "의약", "예체능")
 
@@ -99,13 +99,13 @@ def read_majors(folder: Path) -> list[Major]:
     """
     majors: dict[str, Major] = {}
     for file in sorted(folder.glob("*.jsonl")):
-        for number, line in _lines(file):
-            try:
-                major = Major.model_validate_json(line)
-            except ValidationError as error:
-                raise _bad_record(file, number, _first_problem(error)) from error
+        for major in read_jsonl(file, Major, "data/README.md의 학과 자료 형식"):
             if major.major in majors:
-                raise _bad_record(file, number, f"{major.major}이(가) 두 번 나옵니다.")
+                raise JindamError(
+                    f"학과가 두 번 나옵니다: {major.major}",
+                    why=f"{file.name}에 앞서 나온 학과가 또 있습니다.",
+                    fix="둘 가운데 하나를 지워 주세요.",
+                )
             majors[major.major] = major
     if not majors:
         raise JindamError(
@@ -114,21 +114,3 @@ def read_majors(folder: Path) -> list[Major]:
             fix="JINDAM_DATA가 가리키는 폴더를 확인해 주세요.",
         )
     return list(majors.values())
-
-
-def _lines(file: Path) -> Iterator[tuple[int, str]]:
-    with file.open(encoding="utf-8") as source:
-        for number, line in enumerate(source, 1):
-            if line.strip():
-                yield number, line
-
-
-def _first_problem(error: ValidationError) -> str:
-    first = error.errors()[0]
-    return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
-
-
-def _bad_record(file: Path, line: int, why: str) -> JindamError:
-    return JindamError(
-        f"학과 자료를 읽지 못했습니다: {file.name} {line}번째 줄", why=why, fix="그 줄을 고친 뒤 다시 실행해 주세요."
-    )

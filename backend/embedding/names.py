@@ -16,6 +16,12 @@ _SCHOOL_SUBJECTS = frozenset(
 )
 """Words that are a school subject or an everyday word first: alone they do not name a major."""
 
+_EVERYDAY = frozenset("사복 사체 서문 자전 교대 도공 전전 국교 미교 수교".split())
+"""Short forms of majors that are everyday words, beside those that the records themselves use as such."""
+
+_TRAILING_PARTICLE = re.compile(r"(?<=..)(?:은|는|이|가|을|를|의|에|도|로|와|과|나|만|에서|으로|하고|이나)$")
+_HANGUL_WORD = re.compile(r"[가-힣]+")
+
 _PARTICLE = (
     r"(?:과(?:는|를|가|도|에|의|로|랑|$|\s)|은|는|이|가|을|를|의|에|도|로|으로|랑|이랑|하고|와|만|나|이나|란|이란|라는|이라는|라도|말고|빼고|쪽|전공|졸업|출신|"
     r"다니|나오|나와|나온|가려|가면|가고|갈|간|뭐|뭘|및|보다|까지|부터|처럼|인데|이고|이요|요)"
@@ -74,6 +80,12 @@ class MajorNames:
             for spelling, major in names:
                 self._by_spelling.setdefault(_squeezed(spelling), major)
         self._longest = max(map(len, self._by_spelling), default=0)
+        words = _words_of(majors)
+        self._everyday = {
+            spelling
+            for spelling in self._by_spelling
+            if not spelling.endswith("학과") and (spelling.removesuffix("과") in words or spelling in _EVERYDAY)
+        }
 
     def find(self, text: str) -> list[NamedMajor]:
         """Majors named in ``text``, in order of appearance; of overlapping names only the longest."""
@@ -98,7 +110,8 @@ class MajorNames:
             if major is None:
                 continue
             end = positions[start + length - 1] + 1
-            if not _is_followed_as_a_name(squeezed[start : start + length], text[end:]):
+            spelling = squeezed[start : start + length]
+            if not _is_followed_as_a_name(spelling, text[end:], everyday=spelling in self._everyday):
                 continue
             rest = text[end:]
             return NamedMajor(major, text[at:end], at, end, bool(_EXCLUDED.match(rest)))
@@ -120,13 +133,23 @@ class MajorNames:
         return list(dict.fromkeys(unknown))
 
 
-def _is_followed_as_a_name(spelling: str, rest: str) -> bool:
+def _is_followed_as_a_name(spelling: str, rest: str, *, everyday: bool) -> bool:
     """Whether what stands behind ``spelling`` lets it be a major's name there."""
-    if spelling.endswith("학과"):
-        return not rest.startswith(("정", "목"))  # 교육학과정, 교육학과목
-    if spelling.endswith("과") or len(spelling) <= 2:
-        return bool(_SPEAKS_OF_A_MAJOR.match(rest))
-    return bool(_RIGHT_OF_NAME.match(rest))
+    if spelling.endswith("과"):
+        if rest.startswith(("정", "목", "학")):  # 교육학과정, 교육학과목, 수학 과학
+            return False
+        if spelling.endswith("학과"):
+            return True
+    return bool((_SPEAKS_OF_A_MAJOR if everyday else _RIGHT_OF_NAME).match(rest))
+
+
+def _words_of(majors: Iterable[Major]) -> set[str]:
+    """The words that the records are written in: 음악, 관광, 유교. A short name among them is an everyday word too."""
+    words: set[str] = set()
+    for major in majors:
+        for word in _HANGUL_WORD.findall(" ".join([major.summary, major.interest, *major.curriculum.values()])):
+            words.update((word, _TRAILING_PARTICLE.sub("", word)))
+    return words
 
 
 def _looks_like_short_major(name: str, rest: str) -> bool:

@@ -22,11 +22,12 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, model_validator
 
 from backend.embedding.embedder import NamedEmbeddings
 from backend.errors import JindamError
 from backend.files import written_aside
+from backend.jsonl import read_jsonl
 
 FILE_NAME = "router.npz"
 CLASSES = ("facts", "counsel", "both", "off_topic")
@@ -224,28 +225,10 @@ def read_rows(file: Path) -> list[RoutingRow]:
     """Labelled messages of a JSONL file.
 
     Raises:
-        JindamError: a line is not a row; the message names it.
+        JindamError: the file cannot be read or a line is not a row.
 
     """
-    rows = []
-    try:
-        lines = file.read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        raise JindamError(
-            f"파일을 읽을 수 없습니다: {file}", why=error.strerror or str(error), fix="경로를 확인해 주세요."
-        ) from error
-    for number, line in enumerate(lines, 1):
-        if line.strip():
-            try:
-                rows.append(RoutingRow.model_validate_json(line))
-            except ValidationError as error:
-                first = error.errors()[0]
-                raise JindamError(
-                    f"{file.name} {number}번째 줄을 읽을 수 없습니다.",
-                    why=f"{'.'.join(map(str, first['loc']))}: {first['msg']}",
-                    fix='{"query": "…", "needs_facts": true, "needs_counsel": false, "off_topic": false} 형식인지 확인해 주세요.',
-                ) from error
-    return rows
+    return read_jsonl(file, RoutingRow, '{"query": "…", "needs_facts": true, "needs_counsel": false, "off_topic": false}')
 
 
 def rows_sha256(rows: Iterable[RoutingRow]) -> str:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from enum import StrEnum
+from functools import partial
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -121,6 +123,58 @@ def index(
         built = resources.build_index(rebuild=rebuild)
         count = len(resources.retriever.majors)
     out.print(f"학과 {count}개의 색인을 {'만들었습니다' if built else '확인했습니다. 바뀐 것이 없습니다'}.")
+
+
+evaluate = typer.Typer(help="정답이 달린 자료로 부분을 잽니다.", no_args_is_help=True)
+app.add_typer(evaluate, name="eval")
+Rows = Annotated[Path, typer.Argument(help="정답이 달린 JSONL 파일", show_default=False)]
+Floor = Annotated[float | None, typer.Option(help="이보다 낮으면 실패로 끝냄")]
+
+
+@evaluate.command("router", epilog="예: jindam eval router data/routing/test.jsonl --json")
+def evaluate_router(file: Rows, as_json: AsJson = False, floor: Floor = None) -> None:
+    """질문 분류기가 {"query", "needs_facts", "needs_counsel", "off_topic"} 줄을 어느 갈래로 보내는지 잽니다."""
+    from backend.service import evaluate as measures
+
+    _measure(measures.evaluate_router, file, None, "accuracy", as_json=as_json, floor=floor)
+
+
+@evaluate.command("retrieval", epilog="예: jindam eval retrieval data/retrieval/test.jsonl --json")
+def evaluate_retrieval(file: Rows, collection: Collection = None, as_json: AsJson = False, floor: Floor = None) -> None:
+    """{"query", "gold": {"학과명": 2|1}} 줄마다 맞는 학과가 얼마나 앞에 오는지 잽니다."""
+    from backend.service import evaluate as measures
+
+    _measure(measures.evaluate_retrieval, file, collection, "ndcg@10", as_json=as_json, floor=floor)
+
+
+def _measure(
+    measure: Callable[..., dict[str, Any]],
+    file: Path,
+    collection: str | None,
+    metric: str,
+    *,
+    as_json: bool,
+    floor: float | None,
+) -> None:
+    from rich.progress import track
+
+    with _told_plainly():
+        with _progress() as progress:
+            resources = _resources(collection, progress)
+            _ = resources.retriever
+        bar = partial(track, description=file.name, console=err, transient=True)
+        result = measure(resources, file, bar)
+    if as_json:
+        _print_json(result)
+    else:
+        for name, value in result.items():
+            if name != "errors":
+                out.print(f"{name:16} {value}")
+        for error in result.get("errors", []):
+            out.print(escape(f"{error['gold']} → {error['routed']} ({error['confidence']:.2f}) {error['query']}"), style="dim")
+    if floor is not None and result[metric] < floor:
+        err.print(f"{metric} {result[metric]} < {floor}", style="red")
+        raise typer.Exit(1)
 
 
 @app.command(epilog="예: jindam doctor")
@@ -253,8 +307,8 @@ def _stopped_by_ctrl_c(control: RunControl) -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def _print_json(answer: Answer) -> None:
-    sys.stdout.write(json.dumps(answer, ensure_ascii=False, indent=2) + "\n")
+def _print_json(result: Mapping[str, Any]) -> None:
+    sys.stdout.write(json.dumps(result, ensure_ascii=False, indent=2) + "\n")
 
 
 def _print_answer(answer: Answer) -> None:

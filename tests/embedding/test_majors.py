@@ -54,4 +54,4 @@ def test_a_name_twice_and_an_empty_folder_are_refused(tmp_path: Path) -> None:
         read_majors(tmp_path)
     with pytest.raises(JindamError) as caught:
         read_majors(_write(tmp_path, RECORD, RECORD))
-    assert "두 번" in caught.value.why
+    assert "두 번" in caught.value.what

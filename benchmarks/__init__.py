@@ -1,0 +1,1 @@
+"""Measurements of what we promise, each against something else in the same run."""
