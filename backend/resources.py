@@ -18,6 +18,7 @@ from backend.models.gemma import Counsellor, open_counsellor
 from backend.models.helplines import read_helplines
 from backend.models.risk import RiskScreen
 from backend.models.router import Router, open_router
+from backend.models.weights import embedded_weights, weights_file
 from backend.settings import Settings, get_settings
 
 _T = TypeVar("_T")
@@ -74,6 +75,14 @@ class Resources:
         """What majors are called."""
         retriever: MajorRetriever = self.retriever
         return retriever.names
+
+    def prepare(self) -> None:
+        """Make what a first answer needs: the index, and the embedded weights where they are the counsellor's."""
+        _ = self.retriever
+        settings = self.settings
+        embedded = settings.chat_engine == "llamacpp" and settings.chat_model is None
+        if embedded and not weights_file(settings.weights_folder).is_file():  # a file that is there is verified when it is opened
+            embedded_weights(settings.weights_folder)
 
     def build_index(self, *, rebuild: bool = False) -> bool:
         """Bring the collection's index up to date; returns whether there was something to do."""

@@ -212,7 +212,7 @@ def _opened(collection: str | None, thread: str | None) -> Iterator[Jindam]:
     _check_thread_name(thread)
     with _progress() as progress:
         resources = _resources(collection, progress)
-        _ = resources.retriever
+        resources.prepare()
     from backend.service.main import Jindam
 
     if thread is None:

@@ -88,6 +88,18 @@ def test_compare_shows_both_sides() -> None:
 
 
 @pytest.mark.usefixtures("home")
+def test_eval_measures_and_keeps_its_floor(tmp_path: Path) -> None:
+    file = tmp_path / "rows.jsonl"
+    file.write_text('{"query": "간호학과는 뭘 배워요", "gold": {"간호학과": 2}}\n', encoding="utf-8")
+    result = _run("eval", "retrieval", str(file), "--json", "--floor", "0.9")
+    assert result.exit_code == 0
+    assert json.loads(result.stdout)["ndcg@10"] == 1
+    file.write_text('{"query": "간호학과는 뭘 배워요", "gold": {"작곡과": 2}}\n', encoding="utf-8")
+    assert _run("eval", "retrieval", str(file), "--floor", "0.9").exit_code == 1
+    assert "읽을 수 없습니다" in _run("eval", "router", str(tmp_path / "absent.jsonl")).stderr
+
+
+@pytest.mark.usefixtures("home")
 def test_index_does_nothing_twice() -> None:
     result = _run("index")
     assert result.exit_code == 0
