@@ -18,7 +18,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -256,10 +256,13 @@ def fit_router(rows: Sequence[RoutingRow], embedder: NamedEmbeddings) -> Router:
     vectors = np.asarray([embedder.embed_query(query) for query in queries], np.float32)
     labels = np.array([CLASSES.index(row.label) for row in rows])
     writers = [row.writer for row in rows]
-    folds: Any = GroupKFold(_FOLDS) if len(set(writers)) >= _FOLDS else StratifiedKFold(2, shuffle=True, random_state=0)
+    if len(set(writers)) >= _FOLDS:
+        folds = GroupKFold(_FOLDS).split(vectors, labels, writers)
+    else:
+        folds = StratifiedKFold(2, shuffle=True, random_state=0).split(vectors, labels)
 
     unseen = np.zeros((len(rows), len(CLASSES)), np.float32)
-    for known, held_out in folds.split(vectors, labels, writers):
+    for known, held_out in folds:
         machines = _fit_machines([queries[i] for i in known], vectors[known], labels[known])
         unseen[held_out] = [machines.outputs(queries[i], vectors[i].tolist()) for i in held_out]
     calibration = LogisticRegression(C=10.0, max_iter=1000).fit(unseen, labels)

@@ -58,7 +58,8 @@ def test_it_survives_saving(resources: Resources, tmp_path: Path) -> None:
     read = Router.load(tmp_path / "router.npz")
     for row in ROWS:
         vector = embedder.embed_query(row.query)
-        assert np.allclose(fitted.probabilities(row.query, vector), read.probabilities(row.query, vector))
+        # float16 on disk moves a probability by less than a percent
+        assert np.allclose(fitted.probabilities(row.query, vector), read.probabilities(row.query, vector), atol=0.01)
         assert fitted.decide(row.query, vector).confidence > 0.3
 
 
