@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from backend.embedding.embedder import NamedEmbeddings
 from backend.errors import JindamError
-from backend.models.router import Router, RoutingRow, fit_router, open_router, read_rows, rows_sha256
+from backend.models.router import Router, RoutingRow, fit_router, open_router, read_rows
+from backend.models.text_classifier import sha256_of
 from backend.resources import Resources
 from backend.settings import Settings
 
@@ -48,7 +49,7 @@ def test_probabilities_are_probabilities(resources: Resources) -> None:
 def test_the_shipped_router_is_the_shipped_rows(resources: Resources, settings: Settings) -> None:
     router: Router = resources.router
     rows = read_rows(settings.data_folder / "routing" / "train.jsonl")
-    assert router.data_sha256 == rows_sha256(rows)
+    assert router.data_sha256 == sha256_of(rows)
 
 
 def test_it_survives_saving(resources: Resources, tmp_path: Path) -> None:
