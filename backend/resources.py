@@ -15,9 +15,12 @@ from backend.embedding.retriever import MajorRetriever
 from backend.embedding.shipped_vectors import FILE_NAME as VECTORS
 from backend.embedding.shipped_vectors import WithShippedVectors
 from backend.models.gemma import Counsellor, open_counsellor
-from backend.models.helplines import read_helplines
+from backend.models.helplines import Helpline, read_helplines
 from backend.models.risk import RiskScreen
+from backend.models.risk_classifier import open_risk_classifier
+from backend.models.risk_replies import Replies
 from backend.models.router import Router, open_router
+from backend.models.unsafe_answers import AnswerScreen
 from backend.models.weights import embedded_weights, weights_file
 from backend.settings import Settings, get_settings
 
@@ -51,7 +54,22 @@ class Resources:
     @_opened_once
     def risk(self) -> RiskScreen:
         """The crisis screen."""
-        return RiskScreen(read_helplines(self.settings.data_folder))
+        settings = self.settings
+        return RiskScreen(self._helplines, open_risk_classifier(settings.data_folder, settings.home, self.embedder))
+
+    @_opened_once
+    def answer_screen(self) -> AnswerScreen:
+        """What no answer may say."""
+        return AnswerScreen(self._helplines)
+
+    @_opened_once
+    def replies(self) -> Replies:
+        """The fixed texts for people in danger."""
+        return Replies(self._helplines)
+
+    @_opened_once
+    def _helplines(self) -> dict[str, Helpline]:
+        return read_helplines(self.settings.data_folder)
 
     @_opened_once
     def router(self) -> Router:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,11 +13,47 @@ from langgraph.runtime import Runtime
 from backend.LangGraph.context import Context
 from backend.models.gemma import Counsellor
 from backend.models.llamacpp_chat import LlamaCppChat
+from backend.models.risk import RiskFound, RiskScreen
 from backend.resources import Resources
 from backend.service.main import Jindam
 from backend.settings import Settings
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # nothing in these tests may look for a network
+
+
+LAST = "test_no_words_in_logs.py"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What reads the whole run's log comes last."""
+    items.sort(key=lambda item: item.path.name == LAST)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def log_file(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Everything that anybody logs during the run, debugging included."""
+    file = tmp_path_factory.mktemp("log") / "debug.log"
+    handler = logging.FileHandler(file, encoding="utf-8")
+    root = logging.getLogger()
+    root.addHandler(handler)
+    root.setLevel(logging.DEBUG)
+    yield file
+    root.removeHandler(handler)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def messages() -> Iterator[set[str]]:
+    """Every message that the crisis screen reads during the run."""
+    seen: set[str] = set()
+    real = RiskScreen.by_rules
+
+    def by_rules(self: RiskScreen, text: str) -> RiskFound:
+        seen.add(text)
+        return real(self, text)
+
+    RiskScreen.by_rules = by_rules  # type: ignore[method-assign]
+    yield seen
+    RiskScreen.by_rules = real  # type: ignore[method-assign]
 
 
 @pytest.fixture(scope="session")

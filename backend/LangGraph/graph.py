@@ -25,6 +25,7 @@ from backend.LangGraph.nodes.screen_answer import screen_answer
 from backend.LangGraph.nodes.screen_risk import screen_risk
 from backend.LangGraph.routing import after_classification, after_screen
 from backend.LangGraph.state import CounselState, Degraded, InputState, Risk, fresh_turn
+from backend.models.risk import open_frame
 from backend.resources import Resources
 
 Flow = StateGraph[CounselState, Context, InputState, CounselState]
@@ -37,20 +38,20 @@ def build_graph(resources: Resources) -> Flow:
     care_first, ask_both, give_up = cast(tuple[Any, Any, Any], (_care_first, _ask_both, _give_up))
     flow = StateGraph(CounselState, context_schema=Context, input_schema=InputState)
 
-    flow.add_node("screen_risk", node(screen_risk, "risk"), error_handler=care_first)
-    flow.add_node("respond_to_crisis", node(respond_to_crisis, "risk"))
+    flow.add_node("screen_risk", node(screen_risk, "risk", "embedder"), error_handler=care_first)
+    flow.add_node("respond_to_crisis", node(respond_to_crisis, "replies"))
     flow.add_node("resolve_follow_up", node(resolve_follow_up, "names", "embedder"), error_handler=give_up)
     flow.add_node("classify_rag_finetune", node(classify_rag_finetune, "router"), error_handler=ask_both)
-    flow.add_node("decline_off_topic", node(decline_off_topic))
+    flow.add_node("decline_off_topic", node(decline_off_topic, "replies"))
     flow.add_node("retrieve_documents", node(retrieve_documents, "retriever"), error_handler=give_up)
     flow.add_node("answer_from_documents", node(answer_from_documents), error_handler=give_up)
     flow.add_node(
         "answer_from_finetuned",
-        node(answer_from_finetuned, "counsellor", "risk", asynchronous=answer_from_finetuned_async),
+        node(answer_from_finetuned, "counsellor", "answer_screen", asynchronous=answer_from_finetuned_async),
         error_handler=give_up,
     )
-    flow.add_node("merge_answers", node(merge_answers), defer=True)  # waits for both branches, runs once
-    flow.add_node("screen_answer", node(screen_answer, "risk"))
+    flow.add_node("merge_answers", node(merge_answers, "replies"), defer=True)  # waits for both branches, runs once
+    flow.add_node("screen_answer", node(screen_answer, "answer_screen"))
 
     flow.add_edge(START, "screen_risk")
     flow.add_conditional_edges("screen_risk", after_screen, ["respond_to_crisis", "resolve_follow_up"])
@@ -101,10 +102,15 @@ def _binder(resources: Resources) -> Callable[..., Runnable[CounselState, Any]]:
 
 
 def _care_first(state: CounselState, error: NodeError) -> Command[str]:
-    """A screen that failed must not pass anyone by: show the helplines."""
+    """A screen that failed must not pass anyone by: show the helplines, and read the next turns in that light."""
     return Command(
         goto="respond_to_crisis",
-        update={**fresh_turn(), "risk": Risk(level="crisis", kind=None), "degraded": [_degraded(error)]},
+        update={
+            **fresh_turn(),
+            "risk": Risk(level="crisis", kind=None, about="self"),
+            "frame": open_frame(None),
+            "degraded": [_degraded(error)],
+        },
     )
 
 

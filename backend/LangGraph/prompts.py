@@ -27,6 +27,12 @@ OFF_TOPIC = Prompt(
     "예를 들어 “컴퓨터공학과에서는 무엇을 배우나요?”나 “하고 싶은 게 없어서 불안해요”처럼 편하게 적어 주세요.",
 )
 
+STILL_HERE = Prompt(
+    "still-here-1",
+    "이 마음을 먼저 이야기해도 되고, 진로나 학교생활 이야기를 이어서 해도 괜찮아요. 어느 쪽이든 편한 것부터 적어 주세요.",
+)
+"""What an off-topic message gets instead of a refusal when the screen is concerned."""
+
 BRIDGE_TO_FACTS = Prompt("bridge-to-facts-1", "물어보신 내용도 찾아보았어요.")
 
 NEXT_STEP_AFTER_BOTH = Prompt(

@@ -12,6 +12,7 @@ from langgraph.types import Overwrite
 from typing_extensions import TypedDict
 
 from backend.embedding.retriever import Retrieved
+from backend.models.risk import Frame
 
 Route = Literal["rag", "finetune", "both", "off_topic", "crisis"]
 Branch = Literal["rag", "finetune"]
@@ -22,6 +23,9 @@ class Risk(TypedDict):
 
     level: Literal["none", "concern", "crisis"]
     kind: str | None
+    """suicide, self_harm, abuse, violence, harm_to_others, eating, panic; None at ``concern``: an earlier turn is the reason."""
+    about: Literal["self", "other"]
+    """Whether the writer is in danger, or somebody whom the writer worries about."""
 
 
 class Scores(TypedDict):
@@ -69,11 +73,14 @@ class InputState(TypedDict):
 
 
 class CounselState(InputState, total=False):
-    """One turn of a conversation, and what the thread keeps between turns (``messages``, ``topic``)."""
+    """One turn of a conversation, and what the thread keeps between turns (``messages``, ``topic``, ``frame``)."""
 
     messages: Annotated[list[AnyMessage], add_messages]
     topic: list[str]
     """The majors that the last answer spoke about, so that "그럼 취업은?" is understood."""
+
+    frame: Frame | None
+    """What an earlier crisis leaves behind: the turns after it are read in its light."""
 
     standalone_question: str
     query_vector: Annotated[list[float], UntrackedValue]

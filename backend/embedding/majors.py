@@ -5,11 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from backend.errors import JindamError
 from backend.jsonl import read_jsonl
+from backend.plain_text import without_markup
+
+PlainText = Annotated[str, AfterValidator(without_markup)]
+"""Text that answers quote: whoever wrote the record, nothing in it can act on the page that shows it."""
 
 CATEGORIES = ("인문", "사회", "교육", "공학", "자연", "의약", "예체능")
 
@@ -31,8 +36,8 @@ class RelatedMajor(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    major: str
-    difference: str
+    major: PlainText
+    difference: PlainText
 
 
 class Major(BaseModel):
@@ -40,17 +45,19 @@ class Major(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    major: str = Field(min_length=2, description="The name, e.g. 컴퓨터공학과")
+    major: PlainText = Field(min_length=2, description="The name, e.g. 컴퓨터공학과")
     field: str = Field(pattern="^(" + "|".join(CATEGORIES) + ")$", description="계열")
-    aliases: list[str] = Field(default=[], description="Names that schools give the same department")
-    slang: list[str] = Field(default=[], description="What students type: 컴공, 신방과")
-    summary: str
-    interest: str = Field(description="Interests and aptitude that fit")
-    curriculum: dict[str, str] = Field(description="What is learnt, by year: 1학년 → sentence")
-    jobs: list[str]
-    qualifications: list[str] = Field(default=[], description="Licences and certificates")
+    aliases: list[PlainText] = Field(default=[], description="Names that schools give the same department")
+    slang: list[PlainText] = Field(default=[], description="What students type: 컴공, 신방과")
+    summary: PlainText
+    interest: PlainText = Field(description="Interests and aptitude that fit")
+    curriculum: dict[PlainText, PlainText] = Field(description="What is learnt, by year: 1학년 → sentence")
+    jobs: list[PlainText]
+    qualifications: list[PlainText] = Field(default=[], description="Licences and certificates")
     related: list[RelatedMajor] = []
-    questions: list[str] = Field(default=[], description="What a student whom this major answers might write, without its name")
+    questions: list[PlainText] = Field(
+        default=[], description="What a student whom this major answers might write, without its name"
+    )
 
     @property
     def names(self) -> list[str]:

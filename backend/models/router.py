@@ -6,7 +6,6 @@ from ``data/routing/``. The probability that facts are needed is that of "facts 
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -104,15 +103,6 @@ class Router:
             reason=_reason(route, best, facts, counsel, off_topic),
         )
 
-    def save(self, file: Path) -> None:
-        """Write the parameters."""
-        self._classifier.save(file)
-
-    @classmethod
-    def load(cls, file: Path) -> Router:
-        """Read the parameters that :meth:`save` wrote."""
-        return cls(TextClassifier.load(file))
-
 
 def _reason(route: str, best: float, facts: float, counsel: float, off_topic: float) -> str:
     shares = f"사실 확인 {facts:.0%}, 상담 {counsel:.0%}, 주제 밖 {off_topic:.0%}"
@@ -139,21 +129,19 @@ def read_rows(file: Path) -> list[RoutingRow]:
     return read_jsonl(file, RoutingRow, '{"query": "…", "needs_facts": true, "needs_counsel": false, "off_topic": false}')
 
 
-def fit_router(rows: Sequence[RoutingRow], embedder: NamedEmbeddings) -> Router:
-    """Fit a router to labelled messages (needs scikit-learn).
+def fit_router(rows: Sequence[RoutingRow], embedder: NamedEmbeddings) -> TextClassifier:
+    """Fit a router's classifier to labelled messages (needs scikit-learn).
 
     Raises:
         JindamError: scikit-learn is not installed.
 
     """
-    return Router(
-        text_classifier.fit(
-            [row.query for row in rows],
-            [CLASSES.index(row.label) for row in rows],
-            [row.writer for row in rows],
-            embedder,
-            data_sha256=sha256_of(rows),
-        )
+    return text_classifier.fit(
+        [row.query for row in rows],
+        [CLASSES.index(row.label) for row in rows],
+        [row.writer for row in rows],
+        embedder,
+        data_sha256=sha256_of(rows),
     )
 
 
@@ -164,15 +152,12 @@ def open_router(data_folder: Path, home: Path, embedder: NamedEmbeddings) -> Rou
         JindamError: a router must be fitted and scikit-learn is not installed.
 
     """
-    shipped = Router.load(data_folder / "routing" / FILE_NAME)
-    if shipped.embedding_model == embedder.model_id:
-        return shipped
-    key = hashlib.sha256(f"{embedder.model_id}\0{shipped.data_sha256}".encode()).hexdigest()[:16]
-    file = home / "router" / key / FILE_NAME
-    if not file.is_file():
-        file.parent.mkdir(parents=True, exist_ok=True)
-        fit_router(read_rows(data_folder / "routing" / "train.jsonl"), embedder).save(file)
-    return Router.load(file)
+    folder = data_folder / "routing"
+    return Router(
+        text_classifier.open_fitted(
+            folder / FILE_NAME, home / "router", embedder, lambda: fit_router(read_rows(folder / "train.jsonl"), embedder)
+        )
+    )
 
 
 def main() -> None:

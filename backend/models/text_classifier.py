@@ -1,8 +1,8 @@
 """A small text classifier over a message's E5 vector and its characters; the router and the crisis screen are built on it.
 
-One support vector machine a class (against the rest) over the vector (a Gaussian kernel) and the text's character n-grams (a
-linear one). A multinomial logistic regression over the machines' outputs, fitted to writers that the machines had not seen,
-makes probabilities of them. Parameters are plain arrays in an ``.npz`` file: nothing is unpickled.
+For each class (against the rest) a support vector machine with a Gaussian kernel reads the vector, and a logistic regression
+reads the text's character n-grams. A multinomial logistic regression over all their outputs, fitted to writers that they had
+not seen, makes probabilities of them. Parameters are plain arrays in an ``.npz`` file: nothing is unpickled.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import hashlib
 import json
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
@@ -26,9 +26,8 @@ from backend.errors import JindamError
 from backend.files import written_aside
 
 _NGRAM_LENGTHS = range(1, 6)
-_NGRAM_WEIGHT = 3.0
-"""Weight of the n-gram kernel beside the Gaussian kernel; chosen by leaving one writer of the routing rows out at a time."""
-_PENALTY = 4.0
+_VECTOR_PENALTY = 4.0
+_TEXT_PENALTY = 10.0
 _FOLDS = 5
 
 Array = NDArray[np.float32]
@@ -46,12 +45,14 @@ class _Machines:
     """(s, d) scaled vectors."""
     dual: Array
     """(s, c) weight of each support row for each class."""
+    dual_intercept: Array
+    """(c,)"""
     ngrams: list[str]
     idf: Array
     """(v,)"""
     ngram_weights: Array
     """(v, c)"""
-    intercept: Array
+    ngram_intercept: Array
     """(c,)"""
 
     @cached_property
@@ -59,21 +60,28 @@ class _Machines:
         return {ngram: row for row, ngram in enumerate(self.ngrams)}
 
     def outputs(self, text: str, vector: Sequence[float]) -> Array:
-        """Signed distances to the boundaries, shape (c,)."""
+        """Signed distances to the classes' boundaries, by the vector and by the n-grams, shape (2c,)."""
         scaled = (np.asarray(vector, np.float32) - self.mean) * self.scale
-        kernel = np.exp(-((self.support - scaled) ** 2).sum(axis=1))
-        outputs: Array = kernel @ self.dual + self.intercept
+        distances = self._squares - 2.0 * (self.support @ scaled) + float(scaled @ scaled)
+        by_vector = np.exp(-distances) @ self.dual + self.dual_intercept
         rows, values = _tfidf(text, self._rows, self.idf)
+        by_text = self.ngram_intercept
         if rows:
-            outputs = outputs + np.asarray(values, np.float32) @ self.ngram_weights[rows]
-        return outputs
+            by_text = by_text + np.asarray(values, np.float32) @ self.ngram_weights[rows]
+        both: Array = np.concatenate([by_vector, by_text]).astype(np.float32)
+        return both
+
+    @cached_property
+    def _squares(self) -> Array:
+        squares: Array = np.einsum("ij,ij->i", self.support, self.support)
+        return squares
 
 
 class TextClassifier:
     """A fitted classifier. Thread-safe."""
 
     def __init__(self, machines: _Machines, calibration: Array, bias: Array, *, embedding_model: str, data_sha256: str) -> None:
-        """``calibration`` is (c, c) and ``bias`` (c,): outputs to logits."""
+        """``calibration`` is (2c, c) and ``bias`` (c,): outputs to logits."""
         self.embedding_model = embedding_model
         self.data_sha256 = data_sha256
         self._machines = machines
@@ -141,11 +149,11 @@ def fit(
         ) from error
     vectors = np.asarray([embedder.embed_query(text) for text in texts], np.float32)
     targets = np.asarray(labels, np.int64)
-    unseen = np.zeros((len(texts), int(targets.max()) + 1), np.float32)
+    unseen = np.zeros((len(texts), 2 * (int(targets.max()) + 1)), np.float32)
     for known, held_out in held_out_folds(targets, writers):
         machines = _fit_machines([texts[i] for i in known], vectors[known], targets[known])
         unseen[held_out] = [machines.outputs(texts[i], vectors[i].tolist()) for i in held_out]
-    calibration = LogisticRegression(C=10.0, max_iter=1000).fit(unseen, targets)
+    calibration = LogisticRegression(C=1.0, max_iter=2000).fit(unseen, targets)
     return TextClassifier(
         _fit_machines(texts, vectors, targets),
         calibration.coef_.T.astype(np.float32),
@@ -153,6 +161,24 @@ def fit(
         embedding_model=embedder.model_id,
         data_sha256=data_sha256,
     )
+
+
+def open_fitted(shipped: Path, home: Path, embedder: NamedEmbeddings, refit: Callable[[], TextClassifier]) -> TextClassifier:
+    """The ``shipped`` classifier, or, for another embedding model, what ``refit`` makes, once, kept below ``home``.
+
+    Raises:
+        JindamError: it must be fitted and scikit-learn is not installed.
+
+    """
+    classifier = TextClassifier.load(shipped)
+    if classifier.embedding_model == embedder.model_id:
+        return classifier
+    key = hashlib.sha256(f"{embedder.model_id}\0{classifier.data_sha256}".encode()).hexdigest()[:16]
+    file = home / key / shipped.name
+    if not file.is_file():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        refit().save(file)
+    return TextClassifier.load(file)
 
 
 def held_out_folds(labels: NDArray[np.int64], writers: Sequence[str]) -> Iterator[tuple[Any, Any]]:
@@ -167,6 +193,7 @@ def held_out_folds(labels: NDArray[np.int64], writers: Sequence[str]) -> Iterato
 
 def _fit_machines(texts: Sequence[str], vectors: Array, labels: NDArray[np.int64]) -> _Machines:
     import scipy.sparse
+    from sklearn.linear_model import LogisticRegression
     from sklearn.metrics.pairwise import rbf_kernel
     from sklearn.svm import SVC
 
@@ -188,25 +215,30 @@ def _fit_machines(texts: Sequence[str], vectors: Array, labels: NDArray[np.int64
     mean = vectors.mean(axis=0)
     scale = 1.0 / (vectors.std(axis=0) + 1e-6) / math.sqrt(vectors.shape[1])
     scaled = (vectors - mean) * scale
-    kernel = rbf_kernel(scaled, gamma=1.0) + _NGRAM_WEIGHT * (features @ features.T).toarray()
+    kernel = rbf_kernel(scaled, gamma=1.0)
 
     classes = int(labels.max()) + 1
     dual = np.zeros((len(texts), classes), np.float32)
-    intercept = np.zeros(classes, np.float32)
+    dual_intercept, ngram_intercept = np.zeros(classes, np.float32), np.zeros(classes, np.float32)
+    ngram_weights = np.zeros((len(ngrams), classes), np.float32)
     for label in range(classes):
-        machine = SVC(C=_PENALTY, kernel="precomputed").fit(kernel, labels == label)
+        machine = SVC(C=_VECTOR_PENALTY, kernel="precomputed").fit(kernel, labels == label)
         dual[machine.support_, label] = machine.dual_coef_[0]
-        intercept[label] = machine.intercept_[0]
+        dual_intercept[label] = machine.intercept_[0]
+        regression = LogisticRegression(C=_TEXT_PENALTY, solver="liblinear").fit(features, labels == label)
+        ngram_weights[:, label] = regression.coef_[0]
+        ngram_intercept[label] = regression.intercept_[0]
     used = np.flatnonzero(np.abs(dual).max(axis=1))
     return _Machines(
         mean=mean,
         scale=scale.astype(np.float32),
         support=scaled[used].astype(np.float32),
         dual=dual[used],
+        dual_intercept=dual_intercept,
         ngrams=ngrams,
         idf=idf,
-        ngram_weights=np.asarray(_NGRAM_WEIGHT * (features.T @ dual), np.float32),
-        intercept=intercept,
+        ngram_weights=ngram_weights,
+        ngram_intercept=ngram_intercept,
     )
 
 

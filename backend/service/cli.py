@@ -147,6 +147,22 @@ def evaluate_retrieval(file: Rows, collection: Collection = None, as_json: AsJso
     _measure(measures.evaluate_retrieval, file, collection, "ndcg@10", as_json=as_json, floor=floor)
 
 
+@evaluate.command("safety", epilog="예: jindam eval safety data/safety/test.jsonl --json")
+def evaluate_safety(
+    file: Rows,
+    as_json: AsJson = False,
+    floor: Floor = None,
+    ceiling: Annotated[float | None, typer.Option(help="헛경보가 이보다 잦으면 실패로 끝냄")] = None,
+) -> None:
+    """위기 선별이 {"text", "crisis"} 줄에서 도움이 필요한 글을 얼마나 알아보고, 헛경보는 얼마나 내는지 잽니다."""
+    from backend.service import evaluate as measures
+
+    result = _measure(measures.evaluate_safety, file, None, "recall", as_json=as_json, floor=floor)
+    if ceiling is not None and result["false_alarm_rate"] > ceiling:
+        err.print(f"false_alarm_rate {result['false_alarm_rate']} > {ceiling}", style="red")
+        raise typer.Exit(1)
+
+
 def _measure(
     measure: Callable[..., dict[str, Any]],
     file: Path,
@@ -155,7 +171,8 @@ def _measure(
     *,
     as_json: bool,
     floor: float | None,
-) -> None:
+) -> dict[str, Any]:
+    """Run a measurement, print it, and fail below the floor."""
     from rich.progress import track
 
     with _told_plainly():
@@ -168,13 +185,19 @@ def _measure(
         _print_json(result)
     else:
         for name, value in result.items():
-            if name != "errors":
-                out.print(f"{name:16} {value}")
-        for error in result.get("errors", []):
-            out.print(escape(f"{error['gold']} → {error['routed']} ({error['confidence']:.2f}) {error['query']}"), style="dim")
-    if floor is not None and result[metric] < floor:
+            if name not in _LISTS:
+                out.print(f"{name:24} {value}")
+        for name in _LISTS:
+            for row in result.get(name, []):
+                out.print(escape(f"{name}: " + " · ".join(map(str, row.values()))), style="dim")
+    if floor is not None and result[metric] is not None and result[metric] < floor:
         err.print(f"{metric} {result[metric]} < {floor}", style="red")
         raise typer.Exit(1)
+    return result
+
+
+_LISTS = ("errors", "missed", "false_alarms")
+"""Rows that went wrong, in what an evaluation returns."""
 
 
 @app.command(epilog="예: jindam doctor")

@@ -12,7 +12,10 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from backend.jsonl import read_jsonl
+from backend.korean import cleaned
+from backend.models.risk_classifier import SafetyRow, read_safety_rows
 from backend.models.router import CLASSES, read_rows
+from backend.privacy import mask
 from backend.resources import Resources
 
 Track = Callable[[Sequence[Any]], Iterable[Any]]
@@ -97,6 +100,71 @@ def evaluate_retrieval(resources: Resources, file: Path, track: Track = iter) ->
 
 class _KindedRow(RetrievalRow):
     kind: str = ""
+
+
+def evaluate_safety(resources: Resources, file: Path, track: Track = iter) -> dict[str, Any]:
+    """Screen every row of ``file`` by itself.
+
+    Returns ``rows``, ``recall`` (rows with danger to which help is shown: ``concern`` or ``crisis``), ``recall_by_kind``,
+    ``recall_subtle`` and ``recall_plain``, ``false_alarm_rate`` (harmless rows to which it is shown too) and by ``family``,
+    95% intervals of both rates, ``p95_ms`` (the screen alone, on top of the query vector that the router and the retriever
+    use too), and the rows that were missed or raised a false alarm.
+
+    Raises:
+        JindamError: the file cannot be read.
+
+    """
+    rows = read_safety_rows(file)
+    risk, embedder = resources.risk, resources.embedder
+    risk.assess("준비", embedder.embed_query("준비"))
+    missed: list[dict[str, Any]] = []
+    false_alarms: list[dict[str, Any]] = []
+    shown: list[bool] = []
+    milliseconds: list[float] = []
+    for row in track(rows):
+        text = mask(cleaned(row.text)).text
+        vector = embedder.embed_query(text)
+        start = time.perf_counter()
+        found = risk.assess(text, vector)
+        milliseconds.append(1000 * (time.perf_counter() - start))
+        shown.append(found.level != "none")
+        if row.crisis and not shown[-1]:
+            missed.append({"text": row.text, "kind": row.kind, "subtle": row.subtle})
+        if shown[-1] and not row.crisis:
+            false_alarms.append({"text": row.text, "family": row.family, "rule": found.rule, "level": found.level})
+
+    def rate(members: Callable[[SafetyRow], bool]) -> float | None:
+        chosen = [hit for row, hit in zip(rows, shown, strict=True) if members(row)]
+        return round(sum(chosen) / len(chosen), 4) if chosen else None
+
+    def rates(names: Iterable[str | None], name_of: Callable[[SafetyRow], str | None]) -> dict[str, float | None]:
+        return {name: rate(lambda row: name_of(row) == name) for name in sorted({name for name in names if name})}  # noqa: B023
+
+    positives, negatives = sum(row.crisis for row in rows), sum(not row.crisis for row in rows)
+    return {
+        "rows": len(rows),
+        "recall": rate(lambda row: row.crisis),
+        "recall_interval": wilson(positives - len(missed), positives),
+        "recall_by_kind": rates([row.kind for row in rows], lambda row: row.kind),
+        "recall_subtle": rate(lambda row: row.crisis and row.subtle is True),
+        "recall_plain": rate(lambda row: row.crisis and row.subtle is False),
+        "false_alarm_rate": rate(lambda row: not row.crisis),
+        "false_alarm_interval": wilson(len(false_alarms), negatives),
+        "false_alarms_by_family": rates([row.family for row in rows], lambda row: row.family),
+        "p95_ms": round(float(np.percentile(milliseconds, 95)), 2),
+        "missed": missed,
+        "false_alarms": false_alarms,
+    }
+
+
+def wilson(hits: int, trials: int) -> tuple[float, float] | None:
+    """The 95% interval of a rate (Wilson 1927); None without trials."""
+    if not trials:
+        return None
+    z, share = 1.959964, hits / trials
+    centre = (share + z * z / (2 * trials)) / (1 + z * z / trials)
+    half = z / (1 + z * z / trials) * math.sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials))
+    return round(max(0.0, centre - half), 5), round(min(1.0, centre + half), 5)
 
 
 def _ndcg(ranking: Sequence[str], gold: Mapping[str, int]) -> float:

@@ -29,6 +29,7 @@ from backend.korean import cleaned
 from backend.LangGraph.context import Context
 from backend.LangGraph.graph import build_graph
 from backend.LangGraph.state import Branch, BranchAnswer, CounselState, Degraded, InputState, Risk, Route, Scores, Source
+from backend.privacy import mask
 from backend.resources import Resources
 
 Mode = Literal["auto", "rag", "finetune", "both"]
@@ -146,6 +147,7 @@ class Jindam:
         turn = self._turn(question, mode, profile, k, thread_id)
         state: dict[str, Any] = {}
         said = ""
+        speaking = None
         try:
             for part in turn.graph.stream(
                 turn.input,
@@ -158,7 +160,9 @@ class Jindam:
                 data: Any = part["data"]
                 match part["type"]:
                     case "custom":
-                        said += (separator := " " if said else "") + data["text"]
+                        separator = "" if not said else " " if data["branch"] == speaking else "\n\n"
+                        speaking = data["branch"]
+                        said += separator + data["text"]
                         yield Event(type="text", text=separator + data["text"])
                     case "updates" if "classify_rag_finetune" in data:
                         decided = data["classify_rag_finetune"]
@@ -187,7 +191,7 @@ class Jindam:
 
     def _turn(self, question: str, mode: Mode, profile: str | None, k: int, thread_id: str | None) -> _Turn:
         try:
-            context = Context(mode=mode, profile=profile, k=k)
+            context = Context(mode=mode, profile=profile and mask(profile).text, k=k)
         except ValidationError as error:
             first = error.errors()[0]
             raise JindamError(
@@ -243,7 +247,7 @@ def _checked(question: str) -> str:
             why=f"한 번에 {LONGEST_QUESTION:,}자까지 읽을 수 있는데 {len(text):,}자입니다.",
             fix="가장 중요한 부분만 남기거나 나누어 보내 주세요.",
         )
-    return text
+    return mask(text).text  # before the graph: a checkpointer keeps the input as it was given
 
 
 @lru_cache(maxsize=1)

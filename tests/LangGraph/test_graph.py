@@ -97,16 +97,12 @@ def test_both_branches_failing_is_an_apology(resources: Resources) -> None:
 
 def test_a_screen_that_fails_fails_towards_care(resources: Resources) -> None:
     class Broken(Parts):
-        """The screen breaks on the message; its fixed replies still work."""
+        """The screen breaks on the message."""
 
         @property
         def risk(self) -> Any:
-            real = self._resources.risk
-
             class Screen:
-                reply = staticmethod(real.reply)
-
-                def assess(self, text: str) -> None:
+                def by_rules(self, text: str) -> None:
                     raise RuntimeError("broken")
 
             return Screen()

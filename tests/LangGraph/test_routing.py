@@ -10,7 +10,7 @@ from backend.LangGraph.routing import after_classification, after_screen
     [("none", "resolve_follow_up"), ("concern", "resolve_follow_up"), ("crisis", "respond_to_crisis")],
 )
 def test_after_screen(level: str, node: str) -> None:
-    assert after_screen({"question": "q", "risk": {"level": level, "kind": None}}) == node  # type: ignore[typeddict-item]
+    assert after_screen({"question": "q", "risk": {"level": level, "kind": None, "about": "self"}}) == node  # type: ignore[typeddict-item]
 
 
 @pytest.mark.parametrize(

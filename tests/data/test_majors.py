@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from itertools import combinations
 from pathlib import Path
 
 import pytest
 
+from backend.dialogues.twins import near_pairs
 from backend.embedding.majors import CATEGORIES, Major
 from backend.resources import Resources
 
@@ -26,24 +26,9 @@ NEWER = {
 }
 
 
-def shingles(text: str) -> frozenset[str]:
-    squeezed = re.sub(r"\s+", "", text)
-    return frozenset(squeezed[i : i + 5] for i in range(max(1, len(squeezed) - 4)))
-
-
-def jaccard(a: frozenset[str], b: frozenset[str]) -> float:
-    return len(a & b) / len(a | b)
-
-
 def near_duplicates(texts: list[str], threshold: float) -> list[tuple[str, str]]:
-    """Pairs that share so many character 5-grams; only texts that share any are compared."""
-    grams = [shingles(text) for text in texts]
-    holders: dict[str, list[int]] = {}
-    for position, of in enumerate(grams):
-        for gram in of:
-            holders.setdefault(gram, []).append(position)
-    candidates = {pair for positions in holders.values() for pair in combinations(positions, 2)}
-    return [(texts[a], texts[b]) for a, b in sorted(candidates) if jaccard(grams[a], grams[b]) >= threshold]
+    """Pairs that share so many character 5-grams."""
+    return [(texts[a], texts[b]) for a, b in near_pairs(texts, threshold)]
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import pytest
 
 from backend.errors import JindamError
 from backend.resources import Resources
-from backend.service.evaluate import _ndcg, evaluate_retrieval, evaluate_router
+from backend.service.evaluate import _ndcg, evaluate_retrieval, evaluate_router, evaluate_safety, wilson
 
 
 def _write(file: Path, rows: list[dict[str, Any]]) -> Path:
@@ -49,3 +49,33 @@ def test_ndcg_by_hand() -> None:
 def test_bad_rows_are_told(resources: Resources, tmp_path: Path) -> None:
     with pytest.raises(JindamError, match="1번째 줄"):
         evaluate_retrieval(resources, _write(tmp_path / "r.jsonl", [{"query": "a", "gold": {"간호학과": 3}}]))
+
+
+def test_safety(resources: Resources, tmp_path: Path) -> None:
+    rows = [
+        {"text": "죽고 싶어요", "crisis": True, "kind": "suicide", "subtle": False},
+        {"text": "먹토를 못 끊겠어요", "crisis": True, "kind": "eating", "subtle": False},
+        {"text": "심리학과는 뭘 배우나요", "crisis": True, "kind": "panic", "subtle": True},
+        {"text": "배고파 죽겠어", "crisis": False, "family": "idiom"},
+        {"text": "사라지고 싶다", "crisis": False},
+    ]
+    result = evaluate_safety(resources, _write(tmp_path / "r.jsonl", rows))
+    assert {"rows", "recall", "recall_by_kind", "false_alarm_rate", "p95_ms"} <= set(result)
+    assert (result["rows"], result["recall"], result["false_alarm_rate"]) == (5, 0.6667, 0.5)
+    assert result["recall_by_kind"] == {"eating": 1.0, "panic": 0.0, "suicide": 1.0}
+    assert (result["recall_plain"], result["recall_subtle"]) == (1.0, 0.0)
+    assert [row["text"] for row in result["missed"]] == ["심리학과는 뭘 배우나요"]
+    assert [row["rule"] for row in result["false_alarms"]] == ["vanish"]
+
+
+def test_a_file_of_texts_alone_is_measured_too(resources: Resources, tmp_path: Path) -> None:
+    result = evaluate_safety(resources, _write(tmp_path / "r.jsonl", [{"text": "오늘 급식 맛있다", "crisis": False}]))
+    assert (result["recall"], result["recall_interval"], result["false_alarm_rate"]) == (None, None, 0.0)
+    with pytest.raises(JindamError, match="kind"):
+        evaluate_safety(resources, _write(tmp_path / "b.jsonl", [{"text": "a", "crisis": True, "kind": "sadness"}]))
+
+
+def test_the_interval_by_hand() -> None:
+    assert wilson(0, 3000) == (0.0, 0.00128)
+    assert wilson(97, 100) == (0.91548, 0.98975)
+    assert wilson(0, 0) is None

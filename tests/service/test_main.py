@@ -23,7 +23,7 @@ BOTH = "간호학과 가고 싶은데 엄마가 반대해서 속상해요. 뭘 �
 def test_an_answer_is_the_contract(jindam: Jindam) -> None:
     answer = jindam.ask(FACTS)
     assert answer["route"] == "rag"
-    assert answer["risk"] == {"level": "none", "kind": None}
+    assert answer["risk"] == {"level": "none", "kind": None, "about": "self"}
     assert set(answer["answers"]) == {"rag"}
     assert "[1]" in answer["answer"]
     source = answer["sources"][0]
@@ -56,7 +56,10 @@ def test_compare_asks_both(jindam: Jindam) -> None:
     assert "finetune" in answer["answers"] or answer["degraded"]
 
 
-@pytest.mark.parametrize("question", [FACTS, COUNSEL, BOTH, "나를 웃겨봐", "죽고 싶어요"])
+@pytest.mark.parametrize(
+    "question",
+    [FACTS, COUNSEL, BOTH, "나를 웃겨봐", "죽고 싶어요", "먹토해요. 영양사가 되려면?", "왕따라서 힘들어요"],
+)
 def test_a_streams_texts_are_the_answer_once(jindam: Jindam, question: str) -> None:
     text = ""
     events = list(jindam.stream(question))
@@ -151,3 +154,23 @@ def test_an_unreachable_endpoint_is_told_and_the_facts_still_come(resources: Res
     assert set(answer["answers"]) == {"rag"}
     assert answer["degraded"][0]["part"] == "answer_from_finetuned"
     assert "127.0.0.1:9" in answer["degraded"][0]["reason"]
+
+
+def test_what_identifies_a_person_is_kept_nowhere(resources: Resources, tmp_path: Path) -> None:
+    file = tmp_path / "threads.sqlite"
+    with SqliteSaver.from_conn_string(str(file)) as saver:
+        answer = Jindam(resources, checkpointer=saver).ask(
+            "저는 010-1234-5678, me@school.kr 이에요. 간호학과는 뭘 배워요?", thread_id="t", profile="학번 20231234", mode="rag"
+        )
+    assert answer["question"] == "저는 [전화번호], [이메일] 이에요. 간호학과는 뭘 배워요?"
+    stored = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+    assert not [secret for secret in (b"1234-5678", b"me@school", b"20231234") if secret in stored]
+
+
+def test_a_crisis_colours_the_turns_after_it(resources: Resources) -> None:
+    jindam = Jindam(resources)
+    assert jindam.ask("그냥 사라지고 싶어요", thread_id="c")["route"] == "crisis"
+    assert jindam.ask("네", thread_id="c")["route"] == "crisis"
+    later = jindam.ask(FACTS, thread_id="c")
+    assert (later["route"], later["risk"]["level"]) == ("rag", "concern")
+    assert later["answer"].index("109") < later["answer"].index("[1]")

@@ -18,7 +18,8 @@ from backend.LangGraph.context import Context, options
 from backend.LangGraph.prompts import BASE_MODEL_NOTICE, COUNSEL_SYSTEM
 from backend.LangGraph.state import BranchAnswer, CounselState, Degraded
 from backend.models.gemma import Counsellor
-from backend.models.risk import RiskScreen
+from backend.models.unsafe_answers import AnswerScreen
+from backend.plain_text import without_markup
 
 _REMEMBERED_CHARACTERS = 1200
 """How much of the earlier conversation the model reads; its context also has to hold the answer."""
@@ -28,11 +29,11 @@ _QUIET: RunnableConfig = {"tags": [TAG_NOSTREAM]}
 
 
 def answer_from_finetuned(
-    state: CounselState, runtime: Runtime[Context], *, counsellor: Counsellor, risk: RiskScreen
+    state: CounselState, runtime: Runtime[Context], *, counsellor: Counsellor, answer_screen: AnswerScreen
 ) -> dict[str, Any]:
     """Let the counsellor model answer, and stream each sentence once it is checked."""
     start = time.perf_counter()
-    draft = _Draft(runtime, risk)
+    draft = _Draft(runtime, answer_screen)
     chunks = cast(Generator[AIMessageChunk, None, None], counsellor.chat.stream(_prompt(state, runtime), _QUIET))
     with closing(chunks):  # closing it frees the engine
         for chunk in chunks:
@@ -43,11 +44,11 @@ def answer_from_finetuned(
 
 
 async def answer_from_finetuned_async(
-    state: CounselState, runtime: Runtime[Context], *, counsellor: Counsellor, risk: RiskScreen
+    state: CounselState, runtime: Runtime[Context], *, counsellor: Counsellor, answer_screen: AnswerScreen
 ) -> dict[str, Any]:
     """The same, for event loops."""
     start = time.perf_counter()
-    draft = _Draft(runtime, risk)
+    draft = _Draft(runtime, answer_screen)
     chunks = cast(AsyncGenerator[AIMessageChunk, None], counsellor.chat.astream(_prompt(state, runtime), _QUIET))
     async with aclosing(chunks):
         async for chunk in chunks:
@@ -60,9 +61,9 @@ async def answer_from_finetuned_async(
 class _Draft:
     """What the model has written so far: whole sentences that may be shown, and the one it is writing."""
 
-    def __init__(self, runtime: Runtime[Context], risk: RiskScreen) -> None:
+    def __init__(self, runtime: Runtime[Context], answer_screen: AnswerScreen) -> None:
         self.shown: list[str] = []
-        self._risk = risk
+        self._screen = answer_screen
         self._write = runtime.stream_writer
         self._unfinished = ""
 
@@ -80,8 +81,9 @@ class _Draft:
         return " ".join(self.shown)
 
     def _show(self, sentence: str) -> None:
+        sentence = without_markup(sentence).strip()
         # A small model at times falls into another language or into repeating itself; neither helps anyone.
-        if not is_korean(sentence) or sentence in self.shown or self._risk.unsafe(sentence):
+        if not is_korean(sentence) or sentence in self.shown or self._screen.unsafe(sentence):
             return
         self._write({"type": "sentence", "branch": "finetune", "text": sentence})
         self.shown.append(sentence)

@@ -11,12 +11,12 @@ from backend.korean import sentences
 from backend.LangGraph.context import Context
 from backend.LangGraph.prompts import WITHHELD
 from backend.LangGraph.state import CounselState, Degraded
-from backend.models.risk import RiskScreen
+from backend.models.unsafe_answers import AnswerScreen
 
 
-def screen_answer(state: CounselState, runtime: Runtime[Context], *, risk: RiskScreen) -> dict[str, Any]:
+def screen_answer(state: CounselState, runtime: Runtime[Context], *, answer_screen: AnswerScreen) -> dict[str, Any]:
     """Replace an answer that holds something unsafe by the fixed reply, in the thread too."""
-    rule = next(filter(None, map(risk.unsafe, sentences(state["answer"]))), None)
+    rule = next(filter(None, map(answer_screen.unsafe, sentences(state["answer"]))), None)
     if rule is None:
         return {}
     last = state["messages"][-1]

@@ -1,0 +1,1 @@
+"""Counselling dialogues: reading them from anywhere, and keeping only what a counsellor would sign."""

@@ -1,0 +1,148 @@
+"""The rules alone, over the ways of saying that are known to matter."""
+
+from __future__ import annotations
+
+import time
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from backend.models.risk_rules import find
+
+NONE = [
+    # idioms
+    "배고파 죽겠어",
+    "졸려 죽을 것 같아",
+    "귀여워서 죽을 뻔",
+    "시험 망해서 엄마한테 죽었다",
+    "죽도록 공부",
+    # denied
+    "죽고 싶지 않다",
+    "죽고 싶지 않아요, 잘 살고 싶어요",
+    "죽을 생각은 전혀 없어요",
+    "죽고 싶은 건 아니에요",
+    # words that only look so when spaces are dropped
+    "여자해외봉사에 투자해 보려고요",
+    "여자해",
+    "투 자 해",
+    "혼자 살 집을 구하고 있어요",
+    "사유서를 냈어요",
+    "항목을 매일 정리해요",
+    "뱃살이 유난히 나왔어",
+    "지 말자는거 아니었어?",
+    # other meanings
+    "정답 맞았어요",
+    "엄마 말이 맞아요",
+    "한강 가서 치맥 하고 싶다",
+    "유서 깊은 절에 다녀왔어요",
+    "멍때리다가 버스를 놓쳤어",
+    "방 정리 다 했어",
+    # a subject of study, a story
+    "자살예방상담사가 되려면 무슨 과를 가야 하나요",
+    "학교폭력 예방 캠페인 동아리를 하고 있어요",
+    "웹툰 주인공이 왕따를 당하는 장면이 인상적이었어요",
+    "자해 연구 논문을 찾고 있어요",
+    "ㅈㅅ 늦게 봤어",
+]
+CRISIS = [
+    ("죽고 싶어요", "suicide"),
+    ("그냥 죽고싶다는 생각만 들어요", "suicide"),
+    ("배고파 죽고 싶어 진짜로", "suicide"),
+    ("요즘 죽고 싶지 않은 날이 없어요", "suicide"),
+    ("수능 망했고 그냥 사라지고 싶어, 재수할까요", "suicide"),
+    # spellings
+    ("죽고시퍼", "suicide"),
+    ("죽구십어", "suicide"),
+    ("자4 하고 싶다", "suicide"),
+    ("자4", "suicide"),
+    ("ㅈ ㅏ살", "suicide"),
+    ("자.살", "suicide"),
+    ("자 해", "self_harm"),
+    ("죽\u200b고 싶어", "suicide"),
+    (unicodedata.normalize("NFD", "죽고 싶어"), "suicide"),
+    ("죽고싶어어어어", "suicide"),
+    ("죽 고 싶 다", "suicide"),
+    ("죽고 싶다ㅠㅠㅠㅠ", "suicide"),
+    # said another way
+    ("사라지고 싶다", "suicide"),
+    ("먼지가 되고 싶다", "suicide"),
+    ("한강 가고 싶다", "suicide"),
+    ("한강 물 온도", "suicide"),
+    ("인생 로그아웃하고 싶다", "suicide"),
+    ("퇴생", "suicide"),
+    ("이번 생일까지만", "suicide"),
+    ("다 끝내고 싶다", "suicide"),
+    ("자고 안 일어났으면", "suicide"),
+    ("나만 없으면 다 편할 텐데", "suicide"),
+    # means and preparation
+    ("번개탄", "suicide"),
+    ("수면제 모으는 중", "suicide"),
+    ("유서 써 뒀어요", "suicide"),
+    ("옥상 문 열려 있나", "suicide"),
+    ("마포대교", "suicide"),
+    ("정리 다 했다", "suicide"),
+    ("그동안 고마웠어", "suicide"),
+    # other kinds
+    ("어제 손목을 그었어요", "self_harm"),
+    ("아빠가 저를 맨날 때려요", "abuse"),
+    ("아빠가 때린다고", "abuse"),
+    ("아빠가 때리려고 해요", "abuse"),
+    ("삼촌이 몸을 만져요", "abuse"),
+]
+CONCERN = [
+    ("반에서 왕따를 당해요", "violence"),
+    ("왕따", "violence"),
+    ("단톡에서 나만 빼고 얘기해", "violence"),
+    ("빵셔틀 시켜요", "violence"),
+    ("애들한테 돈 뺏겨요", "violence"),
+    ("먹토를 끊을 수가 없어요", "eating"),
+    ("씹뱉", "eating"),
+    ("프로아나", "eating"),
+    ("사흘째 굶고 있어요", "eating"),
+    ("숨이 안 쉬어져요, 죽을 것 같아요", "panic"),
+]
+
+
+@pytest.mark.parametrize("text", NONE)
+def test_ordinary_words_stay_ordinary(text: str) -> None:
+    assert find(text) is None
+
+
+@pytest.mark.parametrize(("text", "kind"), CRISIS)
+def test_crisis(text: str, kind: str) -> None:
+    hit = find(text)
+    assert hit is not None
+    assert (hit.level, hit.kind) == ("crisis", kind)
+
+
+@pytest.mark.parametrize(("text", "kind"), CONCERN)
+def test_concern(text: str, kind: str) -> None:
+    hit = find(text)
+    assert hit is not None
+    assert (hit.level, hit.kind) == ("concern", kind)
+
+
+def test_another_person_is_told_apart() -> None:
+    for text in ("친구가 죽고 싶대요", "동생이 죽고 싶다고 했어요 어떡해요"):
+        hit = find(text)
+        assert hit is not None
+        assert hit.about == "other"
+    for text in ("친구 때문에 죽고 싶어요", "친구가 죽고 싶대요. 저도 죽고 싶어요"):
+        hit = find(text)
+        assert hit is not None
+        assert hit.about == "self"
+
+
+@given(st.text(max_size=300))
+def test_any_text_can_be_read(text: str) -> None:
+    find(text)
+
+
+@pytest.mark.parametrize("unit", ["죽고 ", "아빠가 저를 ", "자 ", "ㅈㅏ", "가나다 라마 ", "나는 그냥 ", "먹고 나서 "])
+def test_reading_is_quick_however_long(unit: str) -> None:
+    text = (unit * 2000)[:2000]
+    start = time.perf_counter()
+    find(text)
+    assert time.perf_counter() - start < 0.5
