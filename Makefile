@@ -3,13 +3,14 @@
 # make setup       everything for development
 # make eval      the committed test splits, with floors
 # make bench       tokens per second against bare llama.cpp and transformers
-# make data        vectors and router again, after an edit of data/
+# make data        vectors, router and crisis classifier again, after an edit of data/
+# make dialogues   the splits of data/counseling/ again from its drafts
 
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: ask test setup eval bench data clean
+.PHONY: ask test setup eval bench data dialogues clean
 
 # Q goes through the environment, so that a question may hold quotes.
 ask: .venv/core
@@ -26,6 +27,8 @@ setup: .venv/dev
 eval: .venv/dev
 	$(BIN)/jindam eval router data/routing/test.jsonl --floor 0.94
 	$(BIN)/jindam eval retrieval data/retrieval/test.jsonl --floor 0.84
+	$(BIN)/jindam eval safety data/safety/test.jsonl --floor 0.92 --ceiling 0.07
+	$(BIN)/jindam eval safety data/safety/ordinary.jsonl --ceiling 0.015
 
 bench: .venv/dev
 	$(BIN)/python -m benchmarks.chat_throughput
@@ -33,6 +36,11 @@ bench: .venv/dev
 data: .venv/dev
 	$(BIN)/python -m backend.embedding.shipped_vectors
 	$(BIN)/python -m backend.models.router
+	$(BIN)/python -m backend.models.risk_classifier
+
+dialogues: .venv/dev
+	$(BIN)/python -m backend.embedding.make_finetune_dataset data/counseling/drafts --out data/counseling --force \
+		--keep topic --keep audience --keep situation --keep risk --validation i --test j --test k
 
 clean:
 	rm -rf .venv

@@ -61,3 +61,38 @@ def test_masking_twice_changes_nothing(text: str) -> None:
 def test_counts_never_hold_what_was_found() -> None:
     found = mask("010-1234-5678, a@b.kr, 010-9999-8888").found
     assert dict(found) == {"전화번호": 2, "이메일": 1}
+
+
+def test_what_presidio_finds_is_masked_too() -> None:
+    """An independent check: Microsoft Presidio's recognisers of Korean numbers, over texts of their kinds."""
+    from presidio_analyzer.predefined_recognizers import (
+        KrBrnRecognizer,
+        KrDriverLicenseRecognizer,
+        KrFrnRecognizer,
+        KrPassportRecognizer,
+        KrRrnRecognizer,
+    )
+
+    texts = [
+        "주민번호 960121-1234567 입니다",
+        "제 주민등록번호는 0101013456789 예요",
+        "외국인등록번호 900101-5678901",
+        "여권번호 M12345678, 예전 여권 S98765432",
+        "신여권 M123A4567 이에요",
+        "면허번호는 11-22-123456-33 입니다",
+        "사업자등록번호 123-45-67891 로 끊어 주세요",
+        "사업자 220-81-62517",
+    ]
+    found = 0
+    for recognizer in (
+        KrRrnRecognizer(),
+        KrFrnRecognizer(),
+        KrPassportRecognizer(),
+        KrDriverLicenseRecognizer(),
+        KrBrnRecognizer(),
+    ):
+        for text in texts:
+            for result in recognizer.analyze(text, recognizer.supported_entities, None):
+                found += 1
+                assert text[result.start : result.end] not in mask(text).text, (recognizer.name, text)
+    assert found >= 5

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from backend.models.gemma import COUNSEL_SYSTEM
+
 
 @dataclass(frozen=True)
 class Prompt:
@@ -13,11 +15,7 @@ class Prompt:
     text: str
 
 
-COUNSEL_SYSTEM = Prompt(
-    "counsel-system-1",
-    "당신은 공감적이고 실질적인 진로·심리 상담사입니다. 질문에 대해 구체적이고 현실적인 조언을 제공합니다.",
-)
-"""The training prompt. An adapter is trained with exactly this text, so it must not change without one."""
+COUNSEL = Prompt("counsel-system-1", COUNSEL_SYSTEM)
 
 OFF_TOPIC = Prompt(
     "off-topic-1",

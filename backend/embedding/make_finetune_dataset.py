@@ -30,7 +30,7 @@ from backend.dialogues.checks import Dialogue, Refused, check
 from backend.dialogues.sources import Columns, RawRow, Unreadable, files_of, rows_of
 from backend.errors import JindamError
 from backend.files import require_space, written_aside
-from backend.LangGraph.prompts import COUNSEL_SYSTEM
+from backend.models.gemma import COUNSEL_SYSTEM
 from backend.models.helplines import read_helplines
 from backend.models.unsafe_answers import AnswerScreen
 from backend.settings import get_settings
@@ -173,7 +173,7 @@ class _Working:
 
 
 def _chatml(dialogue: Dialogue) -> dict[str, Any]:
-    messages = [{"role": "system", "content": COUNSEL_SYSTEM.text}]
+    messages = [{"role": "system", "content": COUNSEL_SYSTEM}]
     for user, assistant in dialogue.turns:
         messages += [{"role": "user", "content": user}, {"role": "assistant", "content": assistant}]
     row: dict[str, Any] = {"messages": messages}

@@ -14,6 +14,9 @@ from backend.settings import Settings
 
 EMBEDDED_MODEL = "gemma-3-270m-q4_k_m"
 
+COUNSEL_SYSTEM = "당신은 공감적이고 실질적인 진로·심리 상담사입니다. 질문에 대해 구체적이고 현실적인 조언을 제공합니다."
+"""The training prompt. An adapter is trained with exactly this text, so it must not change without one."""
+
 # Text that a tokenizer would turn into control tokens. In a message it is data, so it is dropped before rendering: nobody may
 # open a turn in somebody else's name.
 _CONTROL_TOKENS = re.compile(r"<(?:start_of_turn|end_of_turn|bos|eos|pad|unk|mask|unused\d+)>")

@@ -15,7 +15,7 @@ from langgraph.runtime import Runtime
 from backend.errors import JindamError
 from backend.korean import finished_sentences, is_korean
 from backend.LangGraph.context import Context, options
-from backend.LangGraph.prompts import BASE_MODEL_NOTICE, COUNSEL_SYSTEM
+from backend.LangGraph.prompts import BASE_MODEL_NOTICE, COUNSEL
 from backend.LangGraph.state import BranchAnswer, CounselState, Degraded
 from backend.models.gemma import Counsellor
 from backend.models.unsafe_answers import AnswerScreen
@@ -92,7 +92,7 @@ class _Draft:
 def _prompt(state: CounselState, runtime: Runtime[Context]) -> list[BaseMessage]:
     profile = options(runtime).profile
     question = f"({profile}) {state['question']}" if profile else state["question"]
-    return [SystemMessage(COUNSEL_SYSTEM.text), *_recent(state.get("messages", [])), HumanMessage(question)]
+    return [SystemMessage(COUNSEL.text), *_recent(state.get("messages", [])), HumanMessage(question)]
 
 
 def _recent(messages: list[AnyMessage]) -> list[BaseMessage]:

@@ -11,7 +11,7 @@ from langgraph.runtime import RunControl, Runtime
 from backend.errors import JindamError
 from backend.LangGraph.context import Context
 from backend.LangGraph.nodes.answer_from_finetuned import answer_from_finetuned, answer_from_finetuned_async
-from backend.LangGraph.prompts import COUNSEL_SYSTEM
+from backend.LangGraph.prompts import COUNSEL
 from backend.LangGraph.state import CounselState
 from backend.models.gemma import Counsellor
 from backend.resources import Resources
@@ -33,7 +33,7 @@ def test_it_answers_and_streams_the_same_sentences(resources: Resources, scripte
     assert " ".join(event["text"] for event in written) == GOOD
     assert "degraded" not in update
     system, asked = counsellor.chat.asked[0]  # type: ignore[attr-defined]
-    assert system.text == COUNSEL_SYSTEM.text
+    assert system.text == COUNSEL.text
     assert asked.text == "(고2, 문과) 힘들어요"
 
 
