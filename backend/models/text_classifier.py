@@ -154,10 +154,13 @@ def fit(
         machines = _fit_machines([texts[i] for i in known], vectors[known], targets[known])
         unseen[held_out] = [machines.outputs(texts[i], vectors[i].tolist()) for i in held_out]
     calibration = LogisticRegression(C=1.0, max_iter=2000).fit(unseen, targets)
+    weights, bias = calibration.coef_, calibration.intercept_
+    if len(weights) == 1:  # scikit-learn gives two classes one row: the second against the first
+        weights, bias = np.vstack([np.zeros_like(weights), weights]), np.array([0.0, *bias])
     return TextClassifier(
         _fit_machines(texts, vectors, targets),
-        calibration.coef_.T.astype(np.float32),
-        calibration.intercept_.astype(np.float32),
+        weights.T.astype(np.float32),
+        bias.astype(np.float32),
         embedding_model=embedder.model_id,
         data_sha256=data_sha256,
     )

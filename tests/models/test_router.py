@@ -7,26 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend.embedding.embedder import NamedEmbeddings
 from backend.errors import JindamError
-from backend.models.router import Router, RoutingRow, fit_router, open_router, read_rows
+from backend.models.router import Router, open_router, read_rows
 from backend.models.text_classifier import sha256_of
 from backend.resources import Resources
 from backend.settings import Settings
-
-ROWS = [
-    RoutingRow(query=query, needs_facts=facts, needs_counsel=counsel, off_topic=not (facts or counsel))
-    for query, facts, counsel in [
-        ("심리학과는 뭘 배워요", True, False),
-        ("법학과 자격증 알려주세요", True, False),
-        ("너무 불안하고 막막해요", False, True),
-        ("엄마랑 싸워서 속상해요", False, True),
-        ("불안한데 간호학과는 뭘 배워요", True, True),
-        ("속상해요 건축학과 자격증은요", True, True),
-        ("오늘 날씨 어때", False, False),
-        ("떡볶이 맛집 추천", False, False),
-    ]
-]
 
 
 def test_probabilities_are_probabilities(resources: Resources) -> None:
@@ -50,18 +35,6 @@ def test_the_shipped_router_is_the_shipped_rows(resources: Resources, settings: 
     router: Router = resources.router
     rows = read_rows(settings.data_folder / "routing" / "train.jsonl")
     assert router.data_sha256 == sha256_of(rows)
-
-
-def test_it_survives_saving(resources: Resources, tmp_path: Path) -> None:
-    embedder: NamedEmbeddings = resources.embedder
-    fitted = fit_router(ROWS, embedder)
-    fitted.save(tmp_path / "router.npz")
-    read = Router.load(tmp_path / "router.npz")
-    for row in ROWS:
-        vector = embedder.embed_query(row.query)
-        # float16 on disk moves a probability by less than a percent
-        assert np.allclose(fitted.probabilities(row.query, vector), read.probabilities(row.query, vector), atol=0.01)
-        assert fitted.decide(row.query, vector).confidence > 0.3
 
 
 def test_another_embedding_model_gets_a_router_of_its_own(
