@@ -50,34 +50,6 @@ def signature(text: str) -> NDArray[np.uint64]:
     return mixed
 
 
-def likely_pairs(signatures: NDArray[np.uint64], text_of: Callable[[int], str]) -> Iterator[tuple[int, int]]:
-    """Pairs (earlier, later) that share a band and are alike; ``signatures`` is (rows, 32), ``text_of`` reads a row's text.
-
-    Rows of one band are compared with the first of them and with the one before, which keeps a million copies linear.
-    """
-    seen: set[tuple[int, int]] = set()
-    for band in range(signatures.shape[1]):
-        hashes = np.asarray(signatures[:, band])
-        order = np.argsort(hashes, kind="stable")
-        starts = np.flatnonzero(np.r_[True, hashes[order][1:] != hashes[order][:-1]])
-        ends = np.r_[starts[1:], len(order)]
-        for start, end in zip(starts[ends - starts > 1], ends[ends - starts > 1], strict=True):
-            members = order[start:end].tolist()
-            for position in range(1, len(members)):
-                for other in {members[0], members[position - 1]}:
-                    pair = (min(other, members[position]), max(other, members[position]))
-                    if pair in seen:
-                        continue
-                    seen.add(pair)
-                    if _similarity(text_of(pair[0]), text_of(pair[1])) >= THRESHOLD:
-                        yield pair
-
-
-def _similarity(one: str, other: str) -> float:
-    a, b = shingles(one), shingles(other)
-    return len(a & b) / len(a | b)
-
-
 class Groups:
     """Rows that belong together (union–find)."""
 
@@ -96,3 +68,28 @@ class Groups:
             self._parent[row] = self._parent[self._parent[row]]
             row = int(self._parent[row])
         return row
+
+
+def join_likely(signatures: NDArray[np.uint64], text_of: Callable[[int], str], groups: Groups) -> None:
+    """Join the rows that share a band and are alike; ``signatures`` is (rows, 32), ``text_of`` reads a row's text.
+
+    Rows of one band are compared with the first of them and with the one before, and those that are together already not again:
+    a million copies of one text stay linear in time, and nothing but the groups is remembered.
+    """
+    for band in range(signatures.shape[1]):
+        hashes = np.asarray(signatures[:, band])
+        order = np.argsort(hashes, kind="stable")
+        starts = np.flatnonzero(np.r_[True, hashes[order][1:] != hashes[order][:-1]])
+        ends = np.r_[starts[1:], len(order)]
+        for start, end in zip(starts[ends - starts > 1], ends[ends - starts > 1], strict=True):
+            members = order[start:end].tolist()
+            for position in range(1, len(members)):
+                row = members[position]
+                for other in {members[0], members[position - 1]}:
+                    if groups.of(row) != groups.of(other) and _similarity(text_of(row), text_of(other)) >= THRESHOLD:
+                        groups.join(row, other)
+
+
+def _similarity(one: str, other: str) -> float:
+    a, b = shingles(one), shingles(other)
+    return len(a & b) / len(a | b)

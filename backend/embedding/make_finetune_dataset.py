@@ -14,7 +14,7 @@ import json
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, TextIO
@@ -55,8 +55,8 @@ class Report:
     masked: dict[str, int] = field(default_factory=dict)
     copies: int = 0
     """Rows that say exactly what an earlier one says."""
-    near_pairs: int = 0
-    """Pairs of rows that are nearly alike."""
+    twins: int = 0
+    """Rows that are nearly alike with another."""
     rows: dict[str, int] = field(default_factory=dict)
     turns: dict[str, int] = field(default_factory=dict)
     """User and assistant pairs, by split."""
@@ -234,25 +234,23 @@ def _split(work: _Working, plan: Plan, report: Report, advance: Advance) -> list
             why=f"자료에 있는 작성자: {', '.join(sorted(set(filter(None, work.writers)))) or '없음'}",
             fix="--validation과 --test에 있는 이름을 적어 주세요.",
         )
-    groups = twins.Groups(len(work))
-    pairs = list(_near_pairs(work, advance))
-    report.near_pairs = len(pairs)
-    for one, other in pairs:
-        groups.join(one, other)
+    groups = _grouped(work, advance)
+    group_of = [groups.of(row) for row in range(len(work))]
+    sizes = Counter(group_of)
+    report.twins = sum(size for size in sizes.values() if size > 1)
     splits: list[str | None] = []
     for row, writer in enumerate(work.writers):
         if named:
             splits.append(named.get(writer or "", "train"))
         else:
-            splits.append(_by_hash(writer or work.text(groups.of(row)), plan.share))
-    order = {split: rank for rank, split in enumerate(reversed(SPLITS))}  # test is kept before validation before train
-    left_out = 0
-    for one, other in pairs:
-        a, b = splits[one], splits[other]
-        if a and b and a != b:
-            splits[one if order[a] > order[b] else other] = None
-            left_out += 1
-    if left_out:
+            splits.append(_by_hash(writer or work.text(group_of[row]), plan.share))
+    held_out: dict[int, str] = {}
+    for split in ("validation", "test"):  # a group stays in the most held-out of its splits
+        held_out.update({group: split for group, of in zip(group_of, splits, strict=True) if of == split and sizes[group] > 1})
+    for row, group in enumerate(group_of):
+        if held_out.get(group, splits[row]) != splits[row]:
+            splits[row] = None
+    if left_out := splits.count(None):
         report.refused["twin-across-splits"] = left_out
     return splits
 
@@ -263,19 +261,23 @@ def _by_hash(key: str, share: float) -> str:
     return "test" if place < share else "validation" if place < 2 * share else "train"
 
 
-def _near_pairs(work: _Working, advance: Advance) -> Iterator[tuple[int, int]]:
+def _grouped(work: _Working, advance: Advance) -> twins.Groups:
+    """Rows that are nearly alike, together."""
+    groups = twins.Groups(len(work))
     if len(work) <= twins.EXACT_ROWS:
         advance("닮은 대화 찾는 중", 0, 1)
-        yield from twins.near_pairs([work.text(row) for row in range(len(work))])
+        for one, other in twins.near_pairs([work.text(row) for row in range(len(work))]):
+            groups.join(one, other)
         advance("닮은 대화 찾는 중", 1, 1)
-        return
+        return groups
     bands = np.empty((len(work), 32), np.uint64)
     for row in range(len(work)):
         bands[row] = twins.signature(work.text(row))
         if row % 500 == 0:
             advance("닮은 대화 찾는 중", row, len(work))
-    yield from twins.likely_pairs(bands, work.text)
+    twins.join_likely(bands, work.text, groups)
     advance("닮은 대화 찾는 중", len(work), len(work))
+    return groups
 
 
 def _write_splits(work: _Working, splits: Sequence[str | None], out: Path, report: Report, advance: Advance) -> None:
@@ -347,7 +349,10 @@ def _write_report(out: Path, report: Report) -> None:
     ):
         lines += ["", f"## {title}", ""] + [f"- {name}: {value:,}" for name, value in values.items()]
         lines += ["none"] if not values else []
-    lines += ["", f"Copies: {report.copies:,}. Nearly alike pairs (5-gram Jaccard ≥ {twins.THRESHOLD}): {report.near_pairs:,}."]
+    lines += [
+        "",
+        f"Copies: {report.copies:,}. Rows nearly alike with another (5-gram Jaccard ≥ {twins.THRESHOLD}): {report.twins:,}.",
+    ]
     with written_aside(out / "report.md") as file:
         file.write_text("\n".join(lines) + "\n", encoding="utf-8")
 

@@ -110,7 +110,7 @@ def test_whole_writers_go_to_one_split(tmp_path: Path) -> None:
 def test_a_twin_of_a_test_row_is_not_trained_on(tmp_path: Path) -> None:
     twin = _row(GOOD[2]["turns"][0]["user"] + "요즘", GOOD[2]["turns"][0]["assistant"], writer="a")
     report = make_dataset([_write(tmp_path / "a.jsonl", [*GOOD, twin])], tmp_path / "out", plan=Plan(test=("c",)))
-    assert (report.near_pairs, report.refused) == (1, {"twin-across-splits": 1})
+    assert (report.twins, report.refused) == (2, {"twin-across-splits": 1})
     assert len(_lines(tmp_path / "out" / "test.jsonl")) == 2
     assert len(_lines(tmp_path / "out" / "train.jsonl")) == 6
 
@@ -187,8 +187,8 @@ def test_the_sketch_finds_what_comparing_all_finds(monkeypatch: pytest.MonkeyPat
     exact = make_dataset([file], tmp_path / "exact")
     monkeypatch.setattr(twins, "EXACT_ROWS", 0)
     sketched = make_dataset([file], tmp_path / "sketched")
-    assert exact.near_pairs > 20
-    assert 0.3 * exact.near_pairs <= sketched.near_pairs <= exact.near_pairs
+    assert exact.twins == 20
+    assert 0.7 * exact.twins <= sketched.twins <= exact.twins
 
 
 def test_the_command_counts_tokens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
