@@ -59,7 +59,7 @@ _PARTNER = r"(?:남친|여친|남자\s*친구|여자\s*친구|애인|남편|아�
 _POWER = r"(?:선생님?|쌤|담임|코치|감독|교수님?|사장님?|점장님?|상사|팀장님?|선임|원장님?|목사님?|과외쌤|보호자|시설장|대표님?)"
 _PEERS = r"(?:애들|걔네들?|친구들|반\s*애들|같은\s*반|선배들?|일진|무리|동기들|남자애들|여자애들)"
 _SOMEBODY = rf"(?:{_FAMILY}|{_PARTNER}|{_POWER})"
-_BEATS = r"(?:(?<![멍골통])(?<!탁 )(?<!등짝을 )(?<!코를 )때(?:리|려|린|릴|렸|림)|두들겨\s*패|패(?:고|요|서|는|려고|기)|팼|패버|손찌검|발로\s*(?:차|찼|까|밟)|주먹(?:으로|질)|뺨을?\s*(?:때|맞|쳤|쳐|치)|목을?\s*(?:조르|졸라|졸랐|조름)|머리채|밀쳐|밀쳤|집어\s*던지|집어\s*던졌|가둬|가뒀|가두|내쫓|쫓아\s*내|쫓아\s*냈)"
+_BEATS = r"(?:(?<![멍골통])(?<!탁 )(?<!등짝을 )(?<!코를 )때(?:리|려|린|릴|렸|림)|두들겨\s*패|패(?:고|요|서|는|려고|기)|팼|패버|손찌검|발로\s*(?:차|찼|까|밟)|주먹(?:으로|질)|뺨을?\s*(?:때|맞|쳤|쳐|치)|목을?\s*(?:조르|졸라|졸랐|조름)|머리채|밀쳐|밀쳤|집어\s*던지|집어\s*던졌|가둬|가뒀|가두|내쫓(?!으라)|쫓아\s*냈)"
 _TOUCHES = r"(?:(?:몸|가슴|엉덩이|허벅지|다리|거기|아래|속옷|허리|배)(?:을|를|에|도|까지)?\s*(?:자꾸\s*|막\s*|계속\s*|몰래\s*)?(?:만지|만져|만졌|만진|더듬|쓰다듬|손을?\s*(?:대|댔|넣))|성추행|성폭행|강간|이불\s*(?:속|안)(?:으로|에)\s*들어|옷(?:을|도)?\s*벗(?:기|겨|으라)|씻(?:을|는)\s*(?:때|데)\s*(?:자꾸\s*|들어|훔쳐|문))"
 _TASKS = r"(?:과제|숙제|공부|시험|업무|작업|프로젝트|수능|입시|마감|레포트|보고서|원서|자소서|논문|설거지|청소|집안일|회의|발표|방학|학기|게임|퀘스트|경기|촬영|공사|할부|대출|연애|전쟁|수업|강의|정리|이사|진도|문제집|드라마|시즌|야근|출장|정산|훈련|연습|재활|실습|알바|인강|예습|복습|운동|뜨개|빨래|결제|계약|협상|학원|일주일|하루|한\s*주|하루\s*일과|리포트|퇴근)"
 _I = r"(?:나|내|저|제)(?:는|가|도|만|라도|같은|하나|란|라는|를|한테)?"
@@ -230,6 +230,9 @@ _STORY = re.compile(
 _STUDY = re.compile(
     r"매뉴얼|연수|응급\s*처치|보건\s*교사|구조\s*출동|예상\s*질문|또래\s*상담|또래지킴이|독서회|실습\s*때|피해\s*아동|예방|상담사|상담가|연구|보고서|발표\s*(?:주제|자료|준비)|주제|동아리|캠페인|학과|전공(?!.{0,6}(?:때문|포기))|직업(?!.{0,6}못)|자격증|수사|경찰(?:이|관)?\s*(?:되|공무원|대|학과)|법의학|프로파일러|논문|수행\s*평가|봉사|교육(?:을|이|청|과)|정책|통계|강의|세미나|전문가|전문상담|사회복지사|정신과\s*의사|임상\s*심리|응급구조|치료사|되려면|되고\s*싶|토론|사례|업무|근무|대책|법률|제도|개론|교과서|원인과|실태|인식\s*개선"
 )
+# In a question about a career only these words are a subject; what somebody does to somebody (때려요, 저만 빼고) still happened.
+_SUBJECT = re.compile(r"자살|자해|왕따|따돌림|폭력|학폭|학대|성추행|성폭행|괴롭힘|공황|과호흡|거식|폭식|아나|먹토|씹뱉")
+_HAPPENED = re.compile(r"\s*(?:했|해요|해서|하고\s*있|하는\s*중|하는데|한\s*적\s*있)")
 _LIVED = re.compile(
     rf"(?:{_I}|제\s|내\s|우리\s).{{0,24}}(?:하고\s*싶|했어|했는데|했었|당했|당하|당해|겪|시도|흔적|충동|맞았|맞고|때려|때린|만졌|괴롭|왕따|토했|토하|굶|생각(?:이|을)\s*(?:들|해|하)|들어요|나요|무서|힘들)"
 )
@@ -262,13 +265,16 @@ def _hits(text: str) -> Iterator[Hit]:
     quotes = [quote.span() for quote in _QUOTED.finditer(text)] if story or study else []
     about: About = "other" if is_about_another(text) else "self"
     for rule in _RULES:
-        if not lived and ((story and rule.told != "never") or (study and rule.told == "story or study")):
+        told_as_story = story and rule.told != "never" and not lived
+        told_as_subject = study and rule.told == "story or study" and not lived
+        if told_as_story:
             continue
         if (rule.kind == "eating" and _ILL.search(text)) or (rule.kind == "violence" and _LONG_AGO.search(text)):
             continue
         for match in rule.pattern.finditer(text):
             quoted = any(start < match.start() and match.end() < end for start, end in quotes)
-            if not (quoted or rule.unless.search(match.group()) or _TAKEN_BACK.match(text, match.end())):
+            subject = told_as_subject and _SUBJECT.search(match.group()) and not _HAPPENED.match(text, match.end())
+            if not (quoted or subject or rule.unless.search(match.group()) or _TAKEN_BACK.match(text, match.end())):
                 yield Hit(rule.level, rule.kind, rule.id, about)
                 break
 

@@ -124,6 +124,22 @@ def test_concern(text: str, kind: str) -> None:
     assert (hit.level, hit.kind) == ("concern", kind)
 
 
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("단톡에서 저만 빼고 새로 방을 팠더라고요. 심리학과 가면 이런 거 배우나요?", "violence"),
+        ("아빠가 때려요. 사회복지학과 가려면 성적이 어느 정도여야 해요", "abuse"),
+        ("학교폭력 당했어요 경찰학과 가고 싶어요", "violence"),
+        ("죽고 싶어요 수학과 면접 망해서", "suicide"),
+        ("숨이 안 쉬어져요 간호학과 면접장인데", "panic"),
+    ],
+)
+def test_a_career_in_the_same_message_hides_nothing(text: str, kind: str) -> None:
+    hit = find(text)
+    assert hit is not None
+    assert hit.kind == kind
+
+
 def test_another_person_is_told_apart() -> None:
     for text in ("친구가 죽고 싶대요", "동생이 죽고 싶다고 했어요 어떡해요"):
         hit = find(text)
