@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +20,8 @@ from backend.service.main import Jindam
 from backend.settings import Settings
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # nothing in these tests may look for a network
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a run that a shell put into the background cannot be tested for Ctrl-C
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 LAST = "test_no_words_in_logs.py"
