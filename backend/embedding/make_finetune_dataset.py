@@ -400,7 +400,7 @@ def main(
         err.print(str(error), style="red", markup=False)
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
-        err.print("\n멈췄습니다. 아무것도 바꾸지 않았습니다.")
+        err.print("\n멈췄습니다. 쓰다 만 파일은 남기지 않았습니다.")
         raise typer.Exit(130) from None
     sys.stdout.write((out / "report.md").read_text(encoding="utf-8"))
     if report.refused:
