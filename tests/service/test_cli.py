@@ -134,9 +134,13 @@ def test_ctrl_c_in_chat_stops_the_answer_and_leaves_the_thread_readable(home: Pa
     assert chat.stdin is not None
     chat.stdin.write("간호학과는 뭘 배워요?\n너무 지치고 불안해서 아무것도 못 하겠어요\n")
     chat.stdin.flush()
-    time.sleep(12)  # past the first answer, into the second
-    chat.send_signal(signal.SIGINT)
-    out, _ = chat.communicate("그럼 자격증은?\n", timeout=60)
+    assert chat.stdout is not None
+    said = ""
+    while said.count("진담> ") < 2 and (character := chat.stdout.read(1)):
+        said += character
+    chat.send_signal(signal.SIGINT)  # the second answer has just begun
+    rest, _ = chat.communicate("그럼 자격증은?\n", timeout=60)
+    out = said + rest
     assert chat.returncode == 0, out
     assert "멈췄습니다" in out
     assert "Traceback" not in out
