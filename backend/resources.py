@@ -55,7 +55,7 @@ class Resources:
     def risk(self) -> RiskScreen:
         """The crisis screen."""
         settings = self.settings
-        return RiskScreen(self._helplines, open_risk_classifier(settings.data_folder, settings.home, self.embedder))
+        return RiskScreen(open_risk_classifier(settings.data_folder, settings.home, self.embedder))
 
     @_opened_once
     def answer_screen(self) -> AnswerScreen:

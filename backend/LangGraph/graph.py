@@ -38,7 +38,7 @@ def build_graph(resources: Resources) -> Flow:
     care_first, ask_both, give_up = cast(tuple[Any, Any, Any], (_care_first, _ask_both, _give_up))
     flow = StateGraph(CounselState, context_schema=Context, input_schema=InputState)
 
-    flow.add_node("screen_risk", node(screen_risk, "risk", "embedder"), error_handler=care_first)
+    flow.add_node("screen_risk", node(screen_risk, "risk", "replies", "embedder"), error_handler=care_first)
     flow.add_node("respond_to_crisis", node(respond_to_crisis, "replies"))
     flow.add_node("resolve_follow_up", node(resolve_follow_up, "names", "embedder"), error_handler=give_up)
     flow.add_node("classify_rag_finetune", node(classify_rag_finetune, "router"), error_handler=ask_both)

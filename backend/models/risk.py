@@ -7,16 +7,14 @@ a single turn may still be seen in the light of the turns before it.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from typing_extensions import TypedDict
 
 from backend.models import risk_rules
-from backend.models.helplines import Helpline
 from backend.models.risk_classifier import RiskClassifier
-from backend.models.risk_replies import Replies
 
 Level = Literal["none", "concern", "crisis"]
 About = Literal["self", "other"]
@@ -52,9 +50,8 @@ class Frame(TypedDict):
 class RiskScreen:
     """Reads a message for risk."""
 
-    def __init__(self, helplines: Mapping[str, Helpline], classifier: RiskClassifier) -> None:
-        """``helplines`` are the numbers that replies may name."""
-        self.replies = Replies(helplines)
+    def __init__(self, classifier: RiskClassifier) -> None:
+        """``classifier`` is asked where the rules see no crisis."""
         self._classifier = classifier
 
     def by_rules(self, text: str) -> RiskFound:

@@ -80,10 +80,6 @@ class RiskClassifier:
         self.data_sha256 = classifier.data_sha256
         self._classifier = classifier
 
-    def probability(self, text: str, vector: Sequence[float]) -> float:
-        """Probability that help should be shown, 0 to 1."""
-        return 1.0 - float(self._classifier.probabilities(plain(text), vector)[0])
-
     def judge(self, text: str, vector: Sequence[float]) -> Judged | None:
         """The likeliest kind of danger, if there is any."""
         probabilities = self._classifier.probabilities(plain(text), vector)

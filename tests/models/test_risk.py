@@ -161,21 +161,21 @@ def test_the_classifier_sees_what_no_rule_names(risk: RiskScreen, resources: Res
 
 @pytest.mark.parametrize("kind", [*KINDS, None])
 @pytest.mark.parametrize("about", ["self", "other"])
-def test_a_reply_asks_says_what_it_is_and_gives_lines(risk: RiskScreen, resources: Resources, kind: str, about: str) -> None:
+def test_a_reply_asks_says_what_it_is_and_gives_lines(resources: Resources, kind: str, about: str) -> None:
     for text in (
-        risk.replies.crisis(kind, about),
-        risk.replies.crisis(kind, about, again=True),
-        *([risk.replies.check_in(kind, about)] if kind else []),
+        resources.replies.crisis(kind, about),
+        resources.replies.crisis(kind, about, again=True),
+        *([resources.replies.check_in(kind, about)] if kind else []),
     ):
         assert "AI" in text
         assert "?" in text
         assert "선생님" in text or "어른" in text or "사람" in text
-        assert any(number in text for number in resources.risk.replies._helplines)
+        assert any(number in text for number in resources.replies._helplines)
         assert [resources.answer_screen.unsafe(line) for line in text.splitlines()] == [None] * len(text.splitlines())
-    assert risk.replies.crisis(kind, about) != risk.replies.crisis(kind, about, again=True)
+    assert resources.replies.crisis(kind, about) != resources.replies.crisis(kind, about, again=True)
 
 
-def test_each_kind_has_its_lines(risk: RiskScreen) -> None:
+def test_each_kind_has_its_lines(resources: Resources) -> None:
     for kind, numbers in {
         "suicide": ("109", "1388"),
         "self_harm": ("109", "119"),
@@ -185,4 +185,4 @@ def test_each_kind_has_its_lines(risk: RiskScreen) -> None:
         "eating": ("1388", "1577-0199"),
         "panic": ("119",),
     }.items():
-        assert all(number in risk.replies.crisis(kind) for number in numbers)
+        assert all(number in resources.replies.crisis(kind) for number in numbers)

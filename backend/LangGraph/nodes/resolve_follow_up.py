@@ -42,8 +42,9 @@ def resolve_follow_up(
 
 def without_commands(text: str) -> str:
     """``text`` without the sentences that tell the machine what to be or to hide; all of it where nothing else is said."""
-    kept = [sentence for sentence in _SENTENCE.split(text) if sentence.strip() and not _COMMAND.search(sentence)]
-    return " ".join(kept).strip() or text if len(kept) < len(_SENTENCE.split(text)) else text
+    if not _COMMAND.search(text):
+        return text
+    return " ".join(sentence for sentence in _SENTENCE.split(text) if not _COMMAND.search(sentence)).strip() or text
 
 
 def refers_back(question: str) -> bool:

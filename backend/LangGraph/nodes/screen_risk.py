@@ -13,6 +13,7 @@ from backend.korean import cleaned
 from backend.LangGraph.context import Context
 from backend.LangGraph.state import CounselState, Risk, fresh_turn
 from backend.models.risk import RiskFound, RiskScreen, in_frame
+from backend.models.risk_replies import Replies
 from backend.privacy import mask
 
 _log = logging.getLogger(__name__)
@@ -21,7 +22,9 @@ _DEADLINE_S = 20.0
 """Seconds for the query vector. Many chats at once queue for the one embedder; past this the screen fails, towards care."""
 
 
-def screen_risk(state: CounselState, runtime: Runtime[Context], *, risk: RiskScreen, embedder: NamedEmbeddings) -> dict[str, Any]:
+def screen_risk(
+    state: CounselState, runtime: Runtime[Context], *, risk: RiskScreen, replies: Replies, embedder: NamedEmbeddings
+) -> dict[str, Any]:
     """Clear what the last turn left, and screen the message before any other node reads it.
 
     The message's query vector is computed here, once, for the router and the retriever too; a rule that sees a crisis does not
@@ -37,7 +40,7 @@ def screen_risk(state: CounselState, runtime: Runtime[Context], *, risk: RiskScr
     found, frame = in_frame(question, found, state.get("frame"))
     _record(found)
     if found.level == "concern":  # whoever reads the stream reads this before any branch has answered
-        runtime.stream_writer({"type": "sentence", "branch": "care", "text": risk.replies.check_in(found.kind, found.about)})
+        runtime.stream_writer({"type": "sentence", "branch": "care", "text": replies.check_in(found.kind, found.about)})
     return {**update, "risk": Risk(level=found.level, kind=found.kind, about=found.about), "frame": frame}
 
 

@@ -15,7 +15,9 @@ from backend.resources import Resources
 
 
 def _screen(resources: Resources, runtime: Runtime[Context], question: str, **state: Any) -> dict[str, Any]:
-    return screen_risk({"question": question, **state}, runtime, risk=resources.risk, embedder=resources.embedder)  # type: ignore[typeddict-item]
+    return screen_risk(
+        {"question": question, **state}, runtime, risk=resources.risk, replies=resources.replies, embedder=resources.embedder
+    )  # type: ignore[typeddict-item]
 
 
 def test_it_finds_danger_and_clears_the_last_turn(resources: Resources, runtime: Runtime[Context]) -> None:
@@ -77,7 +79,7 @@ def test_an_embedder_that_hangs_is_not_waited_for(
 
     monkeypatch.setattr(module, "_DEADLINE_S", 0.05)
     with pytest.raises(TimeoutError):
-        screen_risk({"question": "안녕하세요"}, runtime, risk=resources.risk, embedder=Hanging())  # type: ignore[arg-type]
+        screen_risk({"question": "안녕하세요"}, runtime, risk=resources.risk, replies=resources.replies, embedder=Hanging())  # type: ignore[arg-type]
     # a rule that sees a crisis does not wait for the vector at all
-    update = screen_risk({"question": "죽고 싶어요"}, runtime, risk=resources.risk, embedder=Hanging())  # type: ignore[arg-type]
+    update = screen_risk({"question": "죽고 싶어요"}, runtime, risk=resources.risk, replies=resources.replies, embedder=Hanging())  # type: ignore[arg-type]
     assert update["risk"]["level"] == "crisis"
