@@ -2,7 +2,7 @@
 # make test        ruff, mypy, pytest
 # make setup       everything for development
 # make eval      the committed test splits, with floors
-# make bench       tokens per second against bare llama.cpp and transformers
+# make bench       tokens per second: answering and training, against the plain libraries
 # make data        vectors, router and crisis classifier again, after an edit of data/
 # make dialogues   the splits of data/counseling/ again from its drafts
 
@@ -32,6 +32,7 @@ eval: .venv/dev
 
 bench: .venv/dev
 	$(BIN)/python -m benchmarks.chat_throughput
+	$(BIN)/python -m benchmarks.finetune_throughput
 
 data: .venv/dev
 	$(BIN)/python -m backend.embedding.shipped_vectors

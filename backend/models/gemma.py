@@ -32,7 +32,7 @@ def render_gemma(messages: Sequence[BaseMessage]) -> str:
         ValueError: user and assistant turns do not alternate, or there is no user turn.
 
     """
-    system = "\n\n".join(_content(message) for message in messages if isinstance(message, SystemMessage))
+    system = "\n\n".join(without_control_tokens(str(message.text)) for message in messages if isinstance(message, SystemMessage))
     turns = [message for message in messages if not isinstance(message, SystemMessage)]
     if not turns or not isinstance(turns[-1], HumanMessage):
         raise ValueError("the last message must be the user's")
@@ -43,12 +43,12 @@ def render_gemma(messages: Sequence[BaseMessage]) -> str:
             raise ValueError(f"turn {position} should be a {expected.__name__}, not a {type(message).__name__}")
         role = "user" if expected is HumanMessage else "model"
         prefix = f"{system}\n\n" if system and position == 0 else ""
-        parts.append(f"<start_of_turn>{role}\n{prefix}{_content(message)}<end_of_turn>\n")
+        parts.append(f"<start_of_turn>{role}\n{prefix}{without_control_tokens(str(message.text))}<end_of_turn>\n")
     return "".join(parts) + "<start_of_turn>model\n"
 
 
-def _content(message: BaseMessage) -> str:
-    text = str(message.text)
+def without_control_tokens(text: str) -> str:
+    """``text`` as data: stripped, and without anything that Gemma's tokenizer takes for a control token."""
     while _CONTROL_TOKENS.search(text):  # dropping one can join the halves of another
         text = _CONTROL_TOKENS.sub("", text)
     return text.strip()
