@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -42,36 +41,50 @@ def rows(limit: int) -> tuple[Layout, list[Encoded]]:
     return layout, read_split(Path("data/counseling/train.jsonl"), layout, max_tokens=2048, limit=limit).encoded
 
 
-def train(
-    encoded: list[Encoded], dtype: str, *, attention: str, fused: bool, head: bool, lr: float = 2e-4
-) -> Iterator[tuple[float, int, float]]:
-    """(loss, tokens, seconds) of each update, one row an update."""
-    base = open_base(ModelConfig(dtype=dtype, attention=attention))  # type: ignore[arg-type]
-    add_scored_head(base.model)
-    # a dropout too small to drop anything keeps PEFT's own layers
-    model = add_adapter(base.model, AdapterConfig(dropout=0.0 if fused else 1e-12)).train()
-    optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=lr, fused=True)
-    for row in encoded:
+class Run:
+    """One row of the ladder: a model with a fresh adapter and its optimizer."""
+
+    def __init__(self, dtype: str, *, attention: str, fused: bool, head: bool) -> None:
+        base = open_base(ModelConfig(dtype=dtype, attention=attention))  # type: ignore[arg-type]
+        add_scored_head(base.model)
+        # a dropout too small to drop anything keeps PEFT's own layers
+        self._model = add_adapter(base.model, AdapterConfig(dropout=0.0 if fused else 1e-12)).train()
+        self._optimizer = torch.optim.AdamW([p for p in self._model.parameters() if p.requires_grad], lr=2e-4, fused=True)
+        self._head = head
+        self.losses: list[float] = []
+        self.seconds: list[float] = []
+
+    def update(self, row: Encoded) -> None:
+        """Learn one dialogue."""
         ids, labels = torch.tensor([row.input_ids]), torch.tensor([row.labels])
         start = time.perf_counter()
-        loss = (
-            model(input_ids=ids, labels=labels, scored_head=True).losses.mean()
-            if head
-            else model(input_ids=ids, labels=labels).loss
-        )
+        if self._head:
+            loss = self._model(input_ids=ids, labels=labels, scored_head=True).losses.mean()
+        else:
+            loss = self._model(input_ids=ids, labels=labels).loss
         loss.backward()
-        optimizer.step()
-        optimizer.zero_grad()
-        yield loss.item(), len(row.input_ids), time.perf_counter() - start
+        self._optimizer.step()
+        self._optimizer.zero_grad()
+        self.losses.append(loss.item())
+        self.seconds.append(time.perf_counter() - start)
 
 
-def measure(encoded: list[Encoded], dtype: str, **options: Any) -> dict[str, float]:
-    """Tokens per second after the first two updates, and the mean loss over all."""
-    steps = list(train(encoded, dtype, **options))
-    timed = steps[2:]
+def measure(encoded: list[Encoded], dtype: str, ladder: list[tuple[str, dict[str, Any]]]) -> dict[str, dict[str, float]]:
+    """Tokens per second after the first two updates, and the mean loss over all.
+
+    The rows of the ladder take turns at each dialogue, so that a machine that slows down slows all of them.
+    """
+    runs = {name: Run(dtype, **parts) for name, parts in ladder}
+    for row in encoded:
+        for run in runs.values():
+            run.update(row)
+    tokens = sum(len(row.input_ids) for row in encoded[2:])
     return {
-        "tokens_per_second": round(sum(tokens for _, tokens, _ in timed) / sum(seconds for _, _, seconds in timed), 1),
-        "loss": round(sum(loss for loss, _, _ in steps) / len(steps), 5),
+        name: {
+            "tokens_per_second": round(tokens / sum(run.seconds[2:]), 1),
+            "loss": round(sum(run.losses) / len(run.losses), 5),
+        }
+        for name, run in runs.items()
     }
 
 
@@ -83,14 +96,14 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     _, encoded = rows(options.rows)
-    found = [(name, measure(encoded, "bfloat16", **parts)) for name, parts in LADDER]
-    ends = {name: measure(encoded[: options.float32_rows], "float32", **parts) for name, parts in (LADDER[0], LADDER[-1])}
+    found = measure(encoded, "bfloat16", LADDER)
+    ends = measure(encoded[: options.float32_rows], "float32", [LADDER[0], LADDER[-1]])
     if options.json:
-        print(json.dumps({"bfloat16": dict(found), "float32": ends}, ensure_ascii=False, indent=1))
+        print(json.dumps({"bfloat16": found, "float32": ends}, ensure_ascii=False, indent=1))
         return
-    plain = found[0][1]["tokens_per_second"]
+    plain = found[LADDER[0][0]]["tokens_per_second"]
     table = Table("bfloat16", "tokens/s", "× plain", "mean loss")
-    for name, figures in found:
+    for name, figures in found.items():
         table.add_row(
             name, f"{figures['tokens_per_second']:.0f}", f"{figures['tokens_per_second'] / plain:.2f}", f"{figures['loss']:.5f}"
         )

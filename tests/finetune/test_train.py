@@ -77,7 +77,10 @@ def test_it_learns_and_leaves_what_it_promises(tiny_config: Config) -> None:
 def forgetful(tiny_config: Config, tmp_path: Path) -> Config:
     """What is learnt makes the held-out rows, in another language, ever less likely."""
     held_out = tmp_path / "english.jsonl"
-    row = [{"role": "user", "content": "수학이 어려워요."}, {"role": "assistant", "content": "Zebras quickly jump over lazy brown foxes."}]
+    row = [
+        {"role": "user", "content": "수학이 어려워요."},
+        {"role": "assistant", "content": "Zebras quickly jump over lazy brown foxes."},
+    ]
     held_out.write_text(json.dumps({"messages": row}) + "\n", encoding="utf-8")
     return changed(tiny_config, data={"validation": str(held_out)}, train={"lr": 0.2, "schedule": "constant"})
 
@@ -117,27 +120,24 @@ def test_resumed_equals_uninterrupted_bit_for_bit(
     assert losses[0] == losses[1]
 
 
-@pytest.mark.parametrize("name", ["adapter_model.safetensors", "optimizer.pt", "trainer_state.json"])
-def test_a_truncated_checkpoint_is_passed_over(tiny_config: Config, name: str) -> None:
-    config = changed(tiny_config, train={"max_steps": 9, "keep": 3})
+def test_damaged_checkpoints_are_passed_over_and_without_a_whole_one_refused(tiny_config: Config, tmp_path: Path) -> None:
+    config = changed(tiny_config, train={"max_steps": 6, "keep": 3})
     train(config)
-    file = config.train.output / "checkpoint-9" / name
-    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
-    run = train(config)
-    assert run.steps == 9
-    assert all(line["step"] <= 9 for line in lines(config))
+    newest, older = config.train.output / "checkpoint-6", config.train.output / "checkpoint-3"
+    assert _damage(newest) is None
+    for name in ("adapter_model.safetensors", "optimizer.pt", "trainer_state.json"):
+        copy = shutil.copytree(newest, tmp_path / name)
+        file = copy / name
+        file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+        assert _damage(copy) == f"{name} 잘림"
+    (newest / "optimizer.pt").write_bytes(b"half")
+    assert train(config).steps == 6
     steps = [line["step"] for line in lines(config) if "loss" in line]
     assert steps == sorted(set(steps))
-
-
-def test_nothing_but_damaged_checkpoints_is_refused(tiny_config: Config) -> None:
-    config = changed(tiny_config, train={"max_steps": 3})
-    train(config)
-    for folder in config.train.output.glob("checkpoint-*"):
+    for folder in (newest, older):
         (folder / "optimizer.pt").unlink()
     with pytest.raises(JindamError, match="온전하지 않습니다"):
         train(config)
-    assert train(config, resume=False).steps == 3
 
 
 def test_another_run_s_folder_is_refused(tiny_config: Config) -> None:
@@ -238,7 +238,7 @@ def test_early_stopping_on_the_training_loss_is_the_seed_s(tiny_config: Config) 
 
 
 def test_steps_are_counted_as_transformers_counts(tiny_config: Config) -> None:
-    for batch, accumulation, epochs in ((1, 5, 1), (5, 2, 2), (1, 12, 3)):
+    for batch, accumulation, epochs in ((1, 5, 1), (5, 2, 2)):
         config = changed(
             tiny_config,
             data={"validation": None},
