@@ -11,13 +11,15 @@ from typing import Any
 
 from backend.errors import JindamError
 from backend.models.gemma import COUNSEL_SYSTEM
+from backend.models.llamacpp_chat import LlamaCppChat
 from finetune.config import ModelConfig
 from finetune.data import Message
-from finetune.generate import Prompts, Reply, generated_replies, served_replies
+from finetune.generate import Prompts, Reply, generated_replies, served_chat, served_replies
 from finetune.gguf_files import write_lora
 from finetune.loss import add_scored_head
 from finetune.manifest import Manifest, read_manifest
 from finetune.model import EMBEDDED, Base, open_adapter, open_base
+from finetune.progress import Advance, silent
 from finetune.template import Layout
 
 SIDES = ("base", "tuned")
@@ -44,6 +46,8 @@ class Pair:
             stop=manifest.stop if manifest else self.base.stop,
             kind=manifest.layout if manifest else "gemma",
         )
+        self._files = tempfile.TemporaryDirectory()
+        self._chats: dict[tuple[str, int, float], LlamaCppChat] = {}
         self._served = model.base == EMBEDDED and self.layout.kind == "gemma"
 
     @contextmanager
@@ -55,16 +59,41 @@ class Pair:
             with self.model.disable_adapter():
                 yield self.model
 
-    def replies(self, side: str, prompts: Prompts, **options: Any) -> list[Reply]:
-        """What this side answers; options as in ``finetune.generate``."""
-        if not self._served:
-            with self.opened(side) as model:
-                return generated_replies(model, self.layout, prompts, **options)
-        with tempfile.TemporaryDirectory() as folder:
-            lora = Path(folder) / "lora.gguf"
+    def replies(
+        self,
+        side: str,
+        prompts: Prompts,
+        *,
+        max_new_tokens: int = 512,
+        temperature: float = 0.7,
+        seed: int = 0,
+        advance: Advance = silent,
+    ) -> list[Reply]:
+        """What this side answers, as ``finetune.generate`` has it."""
+        if self._served:
+            chat = self._chat(side, max_new_tokens, temperature)
+            return served_replies(chat, prompts, seed=seed, advance=advance)
+        with self.opened(side) as model:
+            return generated_replies(
+                model,
+                self.layout,
+                prompts,
+                max_new_tokens=max_new_tokens,
+                temperature=temperature,
+                seed=seed,
+                advance=advance,
+            )
+
+    def _chat(self, side: str, max_new_tokens: int, temperature: float) -> LlamaCppChat:
+        """The engine of one side, loaded once."""
+        key = (side, max_new_tokens, temperature)
+        if key not in self._chats:
+            lora = None
             if side == "tuned":
+                lora = Path(self._files.name) / "lora.gguf"
                 write_lora(self.folder, lora)
-            return served_replies(lora if side == "tuned" else None, prompts, **options)
+            self._chats[key] = served_chat(lora, max_new_tokens=max_new_tokens, temperature=temperature)
+        return self._chats[key]
 
 
 def infer(pair: Pair, side: str, question: str, history: Sequence[Message] = (), **options: Any) -> str:

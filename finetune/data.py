@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, model_validator
 
 from backend.errors import JindamError
 from backend.jsonl import read_jsonl
+from backend.settings import get_settings
 
 if TYPE_CHECKING:
     from finetune.template import Encoded, Layout
@@ -59,6 +60,13 @@ class Dialogue(BaseModel):
         return sum(len(message.content.strip().encode()) for message in self.turns if message.role == "assistant")
 
 
+def _shipped(file: Path) -> Path:
+    """``data/…`` outside a checkout is the data that came with the installation."""
+    if file.is_file() or file.parts[:1] != ("data",):
+        return file
+    return get_settings().data_folder.joinpath(*file.parts[1:])
+
+
 @dataclass(frozen=True)
 class Split:
     """Dialogues and their tokens, in the file's order."""
@@ -97,7 +105,7 @@ def read_dialogues(file: Path, limit: int | None = None) -> list[Dialogue]:
         JindamError: the file cannot be read, is empty, or a line is no dialogue; the message names the line.
 
     """
-    return read_jsonl(file, Dialogue, _EXAMPLE)[:limit]
+    return read_jsonl(_shipped(file), Dialogue, _EXAMPLE)[:limit]
 
 
 def read_split(

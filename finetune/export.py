@@ -131,7 +131,7 @@ def model_card(manifest: Manifest) -> str:
     )
     config = json.dumps({key: manifest.config[key] for key in ("lora", "train")}, indent=1, ensure_ascii=False)
     return f"""---
-base_model: {manifest.base}
+base_model: {manifest.hub_name}
 library_name: peft
 license: gemma
 language: ko

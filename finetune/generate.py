@@ -38,21 +38,9 @@ Prompts = Sequence[Sequence[Message]]
 """Dialogues that wait for a reply."""
 
 
-def served_replies(
-    adapter: Path | None,
-    prompts: Prompts,
-    *,
-    max_new_tokens: int = 512,
-    temperature: float = 0.7,
-    seed: int = 0,
-    slots: int = 8,
-    advance: Advance = silent,
-) -> list[Reply]:
-    """What the service's engine answers with the embedded weights and a LoRA file (none: the base).
-
-    With ``slots=1`` the same seed gives the same replies; beside other requests, batching moves the last digits of the logits.
-    """
-    chat = LlamaCppChat(
+def served_chat(adapter: Path | None, *, max_new_tokens: int = 512, temperature: float = 0.7, slots: int = 8) -> LlamaCppChat:
+    """The service's engine over the embedded weights and a LoRA file (none: the base)."""
+    return LlamaCppChat(
         model_path=embedded_weights(get_settings().weights_folder),
         adapter_path=adapter,
         slots=slots,
@@ -60,11 +48,18 @@ def served_replies(
         temperature=temperature,
         timeout_s=3600,
     )
+
+
+def served_replies(chat: LlamaCppChat, prompts: Prompts, *, seed: int = 0, advance: Advance = silent) -> list[Reply]:
+    """What the service's engine answers.
+
+    With one slot the same seed gives the same replies; beside other requests, batching moves the last digits of the logits.
+    """
     messages: list[list[BaseMessage]] = [[_KINDS[message.role](message.content) for message in prompt] for prompt in prompts]
     replies: list[Reply] = []
-    for start in range(0, len(messages), slots):
-        batch = messages[start : start + slots]
-        for answer in chat.bind(seed=seed).batch(list(batch), {"max_concurrency": slots}):
+    for start in range(0, len(messages), chat.slots):
+        batch = messages[start : start + chat.slots]
+        for answer in chat.bind(seed=seed).batch(list(batch), {"max_concurrency": chat.slots}):
             finish = answer.response_metadata["finish_reason"]
             replies.append(Reply(text=answer.text.strip(), stopped=finish == "stop"))
         advance(len(replies), len(messages))

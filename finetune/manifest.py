@@ -22,6 +22,8 @@ class Manifest(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     base: str
+    hub_name: str
+    """The base as transformers users know it."""
     base_sha256: str
     template_sha256: str
     """Of the text that the layout puts around a fixed dialogue; see :func:`template_sha256`."""

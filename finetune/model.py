@@ -35,6 +35,8 @@ from finetune.manifest import require_base
 from finetune.template import CHAT_TEMPLATE, Layout
 
 EMBEDDED = "embedded"
+_HUB_NAME = "google/gemma-3-270m"
+"""What the embedded weights are a quantised copy of."""
 
 _UNTRAINED = 0.9
 """Cosine of the rows of ``<start_of_turn>`` and ``<end_of_turn>`` above which neither was trained. The 270M base has .95, like its
@@ -51,6 +53,11 @@ class Base:
     tokenizer: PreTrainedTokenizerBase
     sha256: str
     """Of the GGUF file (embedded), of the folder's weights, or of ``name@revision`` (hub): what an adapter is bound to."""
+
+    @property
+    def hub_name(self) -> str:
+        """What transformers users know the base as; no path of this machine for the embedded one."""
+        return _HUB_NAME if self.name == EMBEDDED_MODEL else self.name
 
     @property
     def stop(self) -> Literal["<eos>", "<end_of_turn>"]:

@@ -184,7 +184,7 @@ def _finish(trainer: CounselTrainer, base: Base, manifest: Manifest, output: Pat
         if not interrupted:
             result = {"steps": run.steps, "base_loss": run.base_loss, "best_loss": run.best_loss}
             with written_aside(run.adapter) as fresh:
-                trainer.tuned.peft_config["default"].base_model_name_or_path = base.name  # not a path of this machine
+                trainer.tuned.peft_config["default"].base_model_name_or_path = base.hub_name  # not where it lies here
                 trainer.tuned.save_pretrained(fresh, save_embedding_layers=False)
                 (fresh / "README.md").unlink(missing_ok=True)  # PEFT's empty card; the export writes a real one
                 base.tokenizer.save_pretrained(fresh)
@@ -197,6 +197,7 @@ def _manifest(config: Config, base: Base, layout: Layout, train: Split, validati
     del plain["train"]["output"]
     return Manifest(
         base=base.name,
+        hub_name=base.hub_name,
         base_sha256=base.sha256,
         template_sha256=layout.sha256,
         layout=layout.kind,

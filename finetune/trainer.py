@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -46,7 +46,7 @@ class CounselTrainer(SFTTrainer):
             eval_dataset=Dataset.from_dict(validation.columns()) if validation else None,
             processing_class=base.tokenizer,
         )
-        self.tuned: Any = self.model
+        self.tuned = cast(Any, self.model)
         # TRL keeps the adapters of a 4-bit base in bfloat16, where small updates round to nothing
         for parameter in self.tuned.parameters():
             if parameter.requires_grad:

@@ -64,6 +64,13 @@ def test_counts(tmp_path: Path, layout: Layout) -> None:
     assert set(split.columns()) == {"input_ids", "labels"}
 
 
+def test_outside_a_checkout_data_is_the_installation_s(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert len(read_dialogues(Path("data/counseling/validation.jsonl"))) > 100
+    with pytest.raises(JindamError, match="읽을 수 없습니다"):
+        read_dialogues(Path("other/validation.jsonl"))
+
+
 def test_the_hash_is_of_what_is_said(tmp_path: Path) -> None:
     plain = read_dialogues(write(tmp_path / "a.jsonl", GOOD))
     tagged = read_dialogues(write(tmp_path / "b.jsonl", {**GOOD, "topic": "수학"}))

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from finetune.config import ModelConfig
-from finetune.generate import generated_replies, served_replies
+from finetune.generate import generated_replies, served_chat, served_replies
 from finetune.model import open_base
 from finetune.template import Layout
 from tests.finetune.test_template import turns
@@ -15,13 +15,14 @@ PROMPTS = [turns("안녕하세요"), turns("취업이 걱정돼요. 어떻게 �
 
 
 def test_the_service_s_engine_answers_every_prompt_in_order(at_home: None) -> None:
-    replies = served_replies(None, PROMPTS, max_new_tokens=8, slots=2)
+    replies = served_replies(served_chat(None, max_new_tokens=8, slots=2), PROMPTS)
     assert len(replies) == 3
     assert all(reply.text for reply in replies)
 
 
 def test_one_after_another_the_same_seed_says_the_same(at_home: None) -> None:
-    first, second = (served_replies(None, PROMPTS[:2], max_new_tokens=12, slots=1, seed=5) for _ in range(2))
+    chat = served_chat(None, max_new_tokens=12, slots=1)
+    first, second = (served_replies(chat, PROMPTS[:2], seed=5) for _ in range(2))
     assert first == second
 
 

@@ -87,7 +87,14 @@ def test_an_adapter_belongs_to_its_base(tiny: Path, tmp_path: Path) -> None:
     add_adapter(base.model, AdapterConfig(rank=2)).save_pretrained(tmp_path)
     with pytest.raises(JindamError, match=r"adapter_config\.json"):
         open_adapter(open_base(ModelConfig(base=str(tiny))), tmp_path / "none")
-    manifest = {"base": "other", "base_sha256": "0" * 64, "template_sha256": "", "layout": "gemma", "stop": "<eos>"}
+    manifest = {
+        "base": "other",
+        "hub_name": "other",
+        "base_sha256": "0" * 64,
+        "template_sha256": "",
+        "layout": "gemma",
+        "stop": "<eos>",
+    }
     manifest |= {"tokenizer_sha256": "", "train_sha256": "", "rows": 1, "config": {}}  # type: ignore[dict-item]
     (tmp_path / FILE_NAME).write_text(json.dumps(manifest), encoding="utf-8")
     with pytest.raises(JindamError, match="맞지 않습니다"):
