@@ -131,6 +131,15 @@ class SaveNowAndThen(TrainerCallback):
         self._saved = time.monotonic()
 
 
+class EvaluateAtTheEnd(TrainerCallback):
+    """The last update is judged too: transformers evaluates every n updates only, and would never choose what came after the last n."""
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        """Ask for a held-out loss after the last update."""
+        if state.global_step >= state.max_steps and args.eval_strategy != "no":
+            control.should_evaluate = True
+
+
 class CustomEarlyStopping(TrainerCallback):
     """The seed's early stopping: it watches the training loss, so it stops where a model has learnt its rows by heart, if ever."""
 

@@ -192,7 +192,7 @@ def evaluate(
     data: Annotated[Path, typer.Option(help="보지 않은 대화 (JSONL)")],
     adapter: Adapter,
     generate: Annotated[int, typer.Option(min=0, help="답을 지어 볼 대화 수. 0이면 우도만 잼")] = 64,
-    limit: Annotated[int | None, typer.Option(min=1, help="앞의 대화 몇 개만")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="이만큼만, 파일에서 고르게")] = None,
     max_new_tokens: MaxNewTokens = 512,
     temperature: Temperature = 0.7,
     seed: int = 0,
@@ -303,6 +303,61 @@ def export(
             said.append(f"{push}에 {'올라갈' if dry_run else '올린'} 파일: {', '.join(files)}")
     for line in said:
         out.print(line)
+
+
+@app.command(
+    epilog="예: python -m finetune sweep gemma3-270m-cpu --out runs/sweep --set data.limit=200 --set train.epochs=1 "
+    "--vary train.lr=5e-4,2e-3 --vary lora.rank=8,64 --repeats 3"
+)
+def sweep(
+    config: ConfigName,
+    vary: Annotated[list[str], typer.Option(metavar="구역.이름=값,값", help="하나씩 바꾸어 볼 값 (여러 번)")],
+    overrides: Set = None,
+    to: Annotated[Path, typer.Option("--out", help="결과를 둘 폴더")] = Path("runs/sweep"),
+    repeats: Annotated[int, typer.Option(min=1, help="바꾸지 않은 설정을 시드를 달리해 돌릴 횟수: 우연의 크기")] = 3,
+    as_json: AsJson = False,
+) -> None:
+    """설정의 값을 하나씩 바꾸어 학습하고, 검증 손실을 견줍니다. 끊기면 같은 명령으로 이어집니다."""
+    with _told_plainly():
+        from finetune import sweep as sweeping
+        from finetune.plots import plot_sweep
+
+        results = sweeping.sweep(
+            config, overrides or [], vary, to, repeats=repeats, announce=lambda text: err.rule(escape(text), style="dim")
+        )
+        plot_sweep(results, to / sweeping.PICTURE)
+    if as_json:
+        _print_json(results)
+        return
+    out.print(sweeping.table(results), markup=False)
+    out.print(f"표: {to / sweeping.TABLE}  ·  그림: {to / sweeping.PICTURE}")
+
+
+@app.command(epilog="예: python -m finetune bench --out runs/bench --rows 160")
+def bench(
+    to: Annotated[Path, typer.Option("--out", help="결과를 둘 폴더")] = Path("runs/bench"),
+    rows: Annotated[int, typer.Option(min=16, help="학습 대화 수")] = 160,
+    validation_rows: Annotated[int, typer.Option(min=8, help="검증 대화 수")] = 60,
+    steps: Annotated[int, typer.Option(min=2, help="비용을 잴 갱신 수")] = 5,
+    epochs: Annotated[float, typer.Option(min=1, help="씨앗 조리법의 에폭")] = 10,
+    our_epochs: Annotated[float, typer.Option(min=1, help="우리 조리법의 에폭")] = 2,
+    as_json: AsJson = False,
+) -> None:
+    """씨앗 조리법과 우리 조리법의 비용을 같은 대화로 잽니다. CPU에서 두 시간쯤, 끊기면 같은 명령으로 이어집니다."""
+    with _told_plainly():
+        from finetune import bench as benching
+        from finetune.plots import plot_bench
+
+        found = benching.bench(
+            to, rows=rows, validation_rows=validation_rows, steps=steps, epochs=epochs, our_epochs=our_epochs,
+            announce=lambda text: err.rule(escape(text), style="dim"),
+        )  # fmt: skip
+        plot_bench(found, to / benching.PICTURE)
+    if as_json:
+        _print_json(found)
+        return
+    out.print(benching.report(found), markup=False)
+    out.print(f"표: {to / benching.REPORT}  ·  그림: {to / benching.PICTURE}")
 
 
 @contextmanager

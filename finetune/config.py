@@ -41,7 +41,8 @@ class DataConfig(_Section):
     validation: Path | None = Field(
         Path("data/counseling/validation.jsonl"), description="held-out rows that choose the checkpoint"
     )
-    limit: int | None = Field(None, ge=1, description="only the first rows of each file")
+    limit: int | None = Field(None, ge=1, description="only so many rows of the training file, evenly spaced through it")
+    validation_limit: int | None = Field(None, ge=1, description="the same for the held-out file")
     layout: Literal["gemma", "seed"] = Field(
         "gemma", description="gemma: the official template; seed: system/user/assistant turns"
     )

@@ -99,13 +99,16 @@ class Split:
 
 
 def read_dialogues(file: Path, limit: int | None = None) -> list[Dialogue]:
-    """The dialogues of a JSONL file, each checked.
+    """The dialogues of a JSONL file, each checked; with ``limit`` only so many, evenly spaced: files are sorted by writer.
 
     Raises:
         JindamError: the file cannot be read, is empty, or a line is no dialogue; the message names the line.
 
     """
-    return read_jsonl(_shipped(file), Dialogue, _EXAMPLE)[:limit]
+    dialogues = read_jsonl(_shipped(file), Dialogue, _EXAMPLE)
+    if limit is None or limit >= len(dialogues):
+        return dialogues
+    return [dialogues[number * len(dialogues) // limit] for number in range(limit)]
 
 
 def read_split(

@@ -8,7 +8,7 @@ import resource
 import shutil
 import sys
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from transformers import EarlyStoppingCallback
 
 from backend.errors import JindamError
 from backend.files import require_space, written_aside
-from finetune.callbacks import Bar, CustomEarlyStopping, Record, SaveNowAndThen, StopOnCtrlC
+from finetune.callbacks import Bar, CustomEarlyStopping, EvaluateAtTheEnd, Record, SaveNowAndThen, StopOnCtrlC
 from finetune.config import Config
 from finetune.data import Split, read_split
 from finetune.manifest import Manifest, now_and_with_what, sha256_of_text
@@ -61,7 +61,7 @@ class Run:
 
 
 def read_splits(config: Config, layout: Layout) -> tuple[Split, Split | None]:
-    """The rows to learn and the held-out rows.
+    """The rows to learn and the held-out rows, of which only the replies count, so that losses of different recipes compare.
 
     Raises:
         JindamError: a file cannot be used, or a held-out row is also a training row.
@@ -71,7 +71,13 @@ def read_splits(config: Config, layout: Layout) -> tuple[Split, Split | None]:
     train = read_split(data.train, layout, max_tokens=data.max_tokens, too_long=data.too_long, limit=data.limit)
     if data.validation is None:
         return train, None
-    validation = read_split(data.validation, layout, max_tokens=data.max_tokens, too_long=data.too_long, limit=data.limit)
+    validation = read_split(
+        data.validation,
+        replace(layout, scored="replies"),
+        max_tokens=data.max_tokens,
+        too_long=data.too_long,
+        limit=data.validation_limit,
+    )
     shared = {dialogue.messages for dialogue in train.dialogues} & {dialogue.messages for dialogue in validation.dialogues}
     if shared:
         raise JindamError(
@@ -138,7 +144,7 @@ def _run(trainer: CounselTrainer, config: Config, checkpoint: Path | None, conso
     for name in ("PrinterCallback", "ProgressCallback"):
         for callback in [c for c in trainer.callback_handler.callbacks if type(c).__name__ == name]:
             trainer.remove_callback(callback)
-    for callback in [record, bar, SaveNowAndThen(), ctrl_c]:
+    for callback in [record, bar, SaveNowAndThen(), EvaluateAtTheEnd(), ctrl_c]:
         trainer.add_callback(callback)
     match config.train.stop_on:
         case "held_out" if trainer.validation is not None:

@@ -31,7 +31,7 @@ def test_help_is_instant_and_has_examples() -> None:
     ).stdout
     assert time.perf_counter() - start < 3
     assert "예:" in printed
-    for command in ("doctor", "validate", "estimate", "train", "evaluate", "chat", "export"):
+    for command in ("doctor", "validate", "estimate", "train", "evaluate", "chat", "export", "sweep", "bench"):
         assert command in printed
         assert "예:" in runner.invoke(app, [command, "--help"]).stdout
 

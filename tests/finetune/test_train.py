@@ -19,7 +19,7 @@ from backend.settings import Settings
 from finetune.config import Config, config_of
 from finetune.manifest import read_manifest
 from finetune.model import open_base
-from finetune.train import _damage, planned_steps, read_splits, steps_per_epoch, train
+from finetune.train import METRICS, _damage, planned_steps, read_splits, steps_per_epoch, train
 from finetune.trainer import CounselTrainer
 
 
@@ -280,3 +280,14 @@ def test_ctrl_c_saves_and_the_same_command_goes_on(tiny_config: Config, settings
     assert not (tiny_config.train.output / "adapter").exists()
     (checkpoint,) = tiny_config.train.output.glob("checkpoint-*")
     assert _damage(checkpoint) is None
+
+
+def test_the_last_update_is_judged_and_can_be_chosen(tiny_config: Config) -> None:
+    """Three evaluations in seven updates would leave the seventh unseen."""
+    config = tiny_config.model_copy(
+        update={"train": tiny_config.train.model_copy(update={"max_steps": 7, "evaluations_per_epoch": 2})}
+    )
+    run = train(config)
+    lines = [json.loads(line) for line in (run.output / METRICS).read_text(encoding="utf-8").splitlines()]
+    assert [line["step"] for line in lines if "eval_loss" in line] == [0, 3, 6, 7]
+    assert (run.output / "checkpoint-7").is_dir()
