@@ -3,7 +3,7 @@
 # make setup       everything for development
 # make eval      the committed test splits, with floors
 # make bench       tokens per second: answering and training, against the plain libraries
-# make data        vectors, router and crisis classifier again, after an edit of data/
+# make data        vectors, router, crisis classifier and the choice of vetted replies again, after an edit of data/
 # make dialogues   the splits of data/counseling/ again from its drafts
 
 PYTHON ?= python3
@@ -38,10 +38,11 @@ data: .venv/dev
 	$(BIN)/python -m backend.embedding.shipped_vectors
 	$(BIN)/python -m backend.models.router
 	$(BIN)/python -m backend.models.risk_classifier
+	$(BIN)/python -m backend.models.vetted_replies
 
 dialogues: .venv/dev
 	$(BIN)/python -m backend.embedding.make_finetune_dataset data/counseling/drafts --out data/counseling --force \
-		--keep topic --keep audience --keep situation --keep risk --validation i --test j --test k
+		--keep topic --keep audience --keep situation --keep risk --keep fits --keep also --validation i --test j --test k
 
 clean:
 	rm -rf .venv

@@ -21,6 +21,7 @@ from backend.models.risk_classifier import open_risk_classifier
 from backend.models.risk_replies import Replies
 from backend.models.router import Router, open_router
 from backend.models.unsafe_answers import AnswerScreen
+from backend.models.vetted_replies import VettedReplies, open_vetted_replies
 from backend.models.weights import embedded_weights, weights_file
 from backend.settings import Settings, get_settings
 
@@ -80,6 +81,14 @@ class Resources:
     def counsellor(self) -> Counsellor:
         """The chat model; its weights are opened on its first call."""
         return open_counsellor(self.settings)
+
+    @_opened_once
+    def vetted(self) -> VettedReplies | None:
+        """Checked replies that a small counsellor gives way to; none for a larger one."""
+        settings = self.settings
+        if settings.chat_replies == "generated" or not self.counsellor.small:
+            return None
+        return open_vetted_replies(settings.data_folder, settings.home, self.embedder)
 
     @_opened_once
     def retriever(self) -> MajorRetriever:

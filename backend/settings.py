@@ -49,9 +49,14 @@ class Settings(BaseSettings):
         "Unset means the embedded Gemma 3 270M (llamacpp).",
     )
     chat_adapter: Path | None = Field(
-        default=None, description="llamacpp: a LoRA GGUF file; transformers: a PEFT adapter folder."
+        default=None,
+        description="llamacpp: a LoRA GGUF file (embedded model: by default the shipped one); transformers: a PEFT folder.",
     )
     chat_adapter_scale: float = Field(default=1.0, ge=0.0, le=4.0, description="Strength of the adapter; 0 is the base.")
+    chat_replies: Literal["auto", "generated"] = Field(
+        default="auto",
+        description="auto: the embedded model gives way to a vetted reply that fits; generated: it always writes itself.",
+    )
     chat_base_url: str | None = Field(default=None, description="OpenAI-compatible endpoint, e.g. http://127.0.0.1:8000/v1")
     chat_api_key: SecretStr | None = Field(default=None, description="Key for the endpoint, if it wants one.")
     chat_load_in_4bit: bool = Field(default=False, description="transformers on CUDA: load NF4 weights (bitsandbytes).")

@@ -47,7 +47,7 @@ def build_graph(resources: Resources) -> Flow:
     flow.add_node("answer_from_documents", node(answer_from_documents), error_handler=give_up)
     flow.add_node(
         "answer_from_finetuned",
-        node(answer_from_finetuned, "counsellor", "answer_screen", asynchronous=answer_from_finetuned_async),
+        node(answer_from_finetuned, "counsellor", "vetted", "answer_screen", asynchronous=answer_from_finetuned_async),
         error_handler=give_up,
     )
     flow.add_node("merge_answers", node(merge_answers, "replies"), defer=True)  # waits for both branches, runs once

@@ -49,7 +49,7 @@ class Source(TypedDict):
 
 
 class BranchAnswer(TypedDict, total=False):
-    """One branch's answer: rag has ``sources``, finetune has ``model``, ``adapter`` and ``origin``."""
+    """One branch's answer: rag has ``sources``, finetune has ``model``, ``adapter``, ``origin`` and ``dialogue``."""
 
     text: str
     seconds: float
@@ -57,6 +57,9 @@ class BranchAnswer(TypedDict, total=False):
     model: str
     adapter: str | None
     origin: Literal["generated", "vetted"]
+    """Written by the model for this message, or a checked reply of the training dialogues, word for word."""
+    dialogue: str | None
+    """The id of the dialogue that a vetted reply comes from."""
 
 
 class Degraded(TypedDict):

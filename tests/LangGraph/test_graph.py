@@ -35,7 +35,8 @@ class Parts:
     def __getattr__(self, part: str) -> Any:
         if part in self._broken:
             raise RuntimeError(f"{part} is broken")
-        return self.counsellor_part if part == "counsellor" else getattr(self._resources, part)
+        scripted = {"counsellor": self.counsellor_part, "vetted": None}
+        return scripted[part] if part in scripted else getattr(self._resources, part)
 
 
 def _graph(resources: Resources, *broken: str, **compile_options: Any) -> Any:

@@ -14,12 +14,13 @@ from backend.dialogues.sources import Columns
 from backend.dialogues.twins import near_pairs
 from backend.embedding.make_finetune_dataset import Plan, make_dataset
 from backend.models.gemma import COUNSEL_SYSTEM
+from backend.models.vetted_replies import GROUPS, labelled_messages
 from backend.privacy import mask
 from backend.settings import Settings
 
 SPLITS = ("train", "validation", "test")
 PLAN = Plan(validation=("i",), test=("j", "k"))
-KEEP = ("topic", "audience", "situation", "risk")
+KEEP = ("topic", "audience", "situation", "risk", "fits", "also")
 HELP = re.compile(r"(?<!\d)(?:109|1388|117|1366|112|119|1577-0199)(?!\d)")
 UNIVERSITY = re.compile(
     r"(?<![가-힣])(?:서울|연세|고려|서강|성균관|한양|중앙|경희|이화|숙명|부산|경북|전남|충남|카이스트|포항공과)"
@@ -98,6 +99,26 @@ def test_whoever_is_in_danger_is_given_a_number(everything: list[dict[str, Any]]
     risky = [row for row in everything if row["risk"]]
     assert len(risky) >= 60
     assert [row["id"] for row in risky if not any(HELP.search(reply) for reply in _replies(row))] == []
+
+
+def test_vetted_replies_have_other_wordings_and_fit_something(everything: list[dict[str, Any]]) -> None:
+    vetted = [row for row in everything if "also" in row]
+    assert Counter(row["fits"] for row in vetted) == {"concern": 960, "topic": 157, "opening": 8, "continuing": 8}
+    assert not [row["id"] for row in vetted if len(row["also"]) != 2 or len(row["messages"]) != 3 or row["risk"]]
+    assert not [row["id"] for row in vetted if re.search(r"어머님|아버님|아드님|따님", row["messages"][2]["content"])]
+
+
+def test_short_messages_are_labelled_with_known_topics(folder: Path, rows: dict[str, list[dict[str, Any]]]) -> None:
+    messages = labelled_messages(folder)
+    topics = {row["topic"] for row in rows["train"] if row.get("fits") not in ("opening", "continuing")}
+    assert {message.topic for message in messages} == topics
+    assert {message.group for message in messages} == {*GROUPS.values(), "학생"}
+    short = [json.loads(line) for line in (folder / "topics.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert min(Counter(row["topic"] for row in short).values()) >= 55
+    assert len({re.sub(r"\s+", "", row["text"]) for row in short}) == len(short)
+    assert not [row["text"] for row in short if not 4 <= len(row["text"]) <= 90 or mask(row["text"]).found]
+    held_out = {row["messages"][1]["content"] for split in ("validation", "test") for row in rows[split]}
+    assert not held_out & {message.text for message in messages}
 
 
 def test_the_drafts_make_the_committed_splits(folder: Path, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The counselling branch's answer."""
+"""The counselling branch's answer: what the model writes, or, where the model is small, a vetted reply that fits."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from backend.LangGraph.prompts import BASE_MODEL_NOTICE, COUNSEL
 from backend.LangGraph.state import BranchAnswer, CounselState, Degraded
 from backend.models.gemma import Counsellor
 from backend.models.unsafe_answers import AnswerScreen
+from backend.models.vetted_replies import VettedReplies, VettedReply
 from backend.plain_text import without_markup
 
 _REMEMBERED_CHARACTERS = 1200
@@ -29,33 +30,47 @@ _QUIET: RunnableConfig = {"tags": [TAG_NOSTREAM]}
 
 
 def answer_from_finetuned(
-    state: CounselState, runtime: Runtime[Context], *, counsellor: Counsellor, answer_screen: AnswerScreen
+    state: CounselState,
+    runtime: Runtime[Context],
+    *,
+    counsellor: Counsellor,
+    vetted: VettedReplies | None,
+    answer_screen: AnswerScreen,
 ) -> dict[str, Any]:
-    """Let the counsellor model answer, and stream each sentence once it is checked."""
+    """Let the counsellor model answer, and stream each sentence once it is checked; ``vetted`` replies that fit come first."""
     start = time.perf_counter()
     draft = _Draft(runtime, answer_screen)
+    if reply := _vetted_reply(state, vetted):
+        return _given(draft, reply, counsellor, start)
     chunks = cast(Generator[AIMessageChunk, None, None], counsellor.chat.stream(_prompt(state, runtime), _QUIET))
     with closing(chunks):  # closing it frees the engine
         for chunk in chunks:
             draft.add(chunk.text)
             if runtime.drain_requested:
                 break
-    return _update(draft, counsellor, time.perf_counter() - start)
+    return _written(draft, counsellor, start)
 
 
 async def answer_from_finetuned_async(
-    state: CounselState, runtime: Runtime[Context], *, counsellor: Counsellor, answer_screen: AnswerScreen
+    state: CounselState,
+    runtime: Runtime[Context],
+    *,
+    counsellor: Counsellor,
+    vetted: VettedReplies | None,
+    answer_screen: AnswerScreen,
 ) -> dict[str, Any]:
     """The same, for event loops."""
     start = time.perf_counter()
     draft = _Draft(runtime, answer_screen)
+    if reply := _vetted_reply(state, vetted):
+        return _given(draft, reply, counsellor, start)
     chunks = cast(AsyncGenerator[AIMessageChunk, None], counsellor.chat.astream(_prompt(state, runtime), _QUIET))
     async with aclosing(chunks):
         async for chunk in chunks:
             draft.add(chunk.text)
             if runtime.drain_requested:
                 break
-    return _update(draft, counsellor, time.perf_counter() - start)
+    return _written(draft, counsellor, start)
 
 
 class _Draft:
@@ -107,7 +122,20 @@ def _recent(messages: list[AnyMessage]) -> list[BaseMessage]:
     return kept
 
 
-def _update(draft: _Draft, counsellor: Counsellor, seconds: float) -> dict[str, Any]:
+def _vetted_reply(state: CounselState, vetted: VettedReplies | None) -> VettedReply | None:
+    if vetted is None:
+        return None
+    said = [message.text for message in state.get("messages", []) if isinstance(message, AIMessage)]
+    return vetted.fitting(state["standalone_question"], state["query_vector"], said)
+
+
+def _given(draft: _Draft, reply: VettedReply, counsellor: Counsellor, start: float) -> dict[str, Any]:
+    draft.add(f"{reply.text}\n")
+    answer = _branch_answer(draft.finish(), counsellor, start)
+    return {"answers": {"finetune": answer | {"origin": "vetted", "dialogue": reply.dialogue}}}
+
+
+def _written(draft: _Draft, counsellor: Counsellor, start: float) -> dict[str, Any]:
     text = draft.finish()
     if not text:
         raise JindamError(
@@ -115,8 +143,18 @@ def _update(draft: _Draft, counsellor: Counsellor, seconds: float) -> dict[str, 
             why="만든 글에 온전하고 안전한 한국어 문장이 없었습니다.",
             fix="다시 물어보거나, 학습한 어댑터나 더 큰 모델을 설정해 주세요(JINDAM_CHAT_ADAPTER, JINDAM_CHAT_MODEL).",
         )
-    answer = BranchAnswer(text=text, seconds=seconds, model=counsellor.model, adapter=counsellor.adapter, origin="generated")
-    update: dict[str, Any] = {"answers": {"finetune": answer}}
+    update: dict[str, Any] = {"answers": {"finetune": _branch_answer(text, counsellor, start)}}
     if counsellor.untuned:
         update["degraded"] = [Degraded(part="answer_from_finetuned", reason=BASE_MODEL_NOTICE)]
     return update
+
+
+def _branch_answer(text: str, counsellor: Counsellor, start: float) -> BranchAnswer:
+    return BranchAnswer(
+        text=text,
+        seconds=time.perf_counter() - start,
+        model=counsellor.model,
+        adapter=counsellor.adapter,
+        origin="generated",
+        dialogue=None,
+    )

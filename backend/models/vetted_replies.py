@@ -1,0 +1,364 @@
+"""Checked replies of the training dialogues, word for word: what a small counsellor model gives way to.
+
+They are the dialogues with an ``also`` column, other wordings of the same message. A reply of the level ``concern`` fits
+whoever brings that concern; one of the level ``topic`` every message on its topic by its group of people; ``opening`` and
+``continuing`` any first message and any later one: they ask. For a new message
+
+- linear discriminants over its query vector and naive Bayes over its character bigrams say of which topic and group it is;
+- BM25 over the wordings says which concern it shares words with (E5 vectors hardly tell the concerns of a topic apart:
+  AUC .56 against .78 on a reader's verdicts);
+- a logistic regression over the three says how probably a concern's reply fits. Where none does, the topic's reply stands, if
+  topic and group are probable enough; where they are not, one that asks. Nothing is said twice in a conversation.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+from backend.embedding.embedder import NamedEmbeddings
+from backend.embedding.lexical import LexicalIndex, bigrams
+from backend.files import written_aside
+from backend.jsonl import read_jsonl
+
+FILE_NAME = "vetted.npz"
+_TRAIN = "train.jsonl"
+_TOPICS = "topics.jsonl"
+
+GROUPS = {"대학생": "대학생", "취준생": "취준생", "직장인": "직장인", "학부모": "학부모", "다문화": "다문화", "장애": "장애"}
+"""Audience → the group a reply is written for; every other audience goes to school or prepares for it."""
+_PUPILS = "학생"
+
+_SHRINKAGE = 0.2
+"""Of the covariance towards a sphere. Chosen on the validation writer and on every sixth short message, as are the next two."""
+_PSEUDOCOUNT = 0.2
+_BAYES = 0.8
+"""Weight of naive Bayes beside the discriminants; both together find the topic of .81 long and .64 short messages."""
+_TOPIC, _GROUP, _SHARED_WORDS, _CONSTANT = 0.23, 0.145, 1.7, -3.54
+"""Of log P(topic), log P(group) and BM25 over the root of the message's length; fitted to a reader's verdicts."""
+_LEAST = -8.0
+"""Log-probability below which a topic or group is no less likely."""
+CONCERN_FITS = 0.5
+"""Probability from which a concern's reply is given."""
+_SAYS_THE_SAME = 0.6
+"""Share of their bigrams (Dice's coefficient, rare ones counting more) from which a message says what a wording says. The
+regression was fitted to long messages, and a short one seldom has words enough for it."""
+TOPIC_FITS = 0.3
+"""P(topic) · P(group) from which a topic's reply is given; below are messages that tell no topic."""
+_TELLS_A_TOPIC = 20
+"""Characters from which a later message is looked at for a topic of its own; "네 그런 것 같아요" has none."""
+
+Array = NDArray[np.float32]
+Level = Literal["concern", "topic", "opening", "continuing"]
+
+
+class _Message(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    role: str
+    content: str
+
+
+class CounsellingRow(BaseModel):
+    """A dialogue of the training split."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    id: str
+    topic: str
+    audience: str
+    messages: tuple[_Message, ...]
+    also: tuple[str, ...] = ()
+    """Other wordings of the user's message. Rows without them answer one person and nobody else."""
+    fits: Level | None = None
+
+    @property
+    def wordings(self) -> tuple[str, ...]:
+        """The message, and every other that this dialogue's reply answers."""
+        return (next(message.content for message in self.messages if message.role == "user"), *self.also)
+
+    @property
+    def group(self) -> str:
+        """Who is asking, as far as replies differ by it."""
+        return GROUPS.get(self.audience, _PUPILS)
+
+    @property
+    def reply(self) -> str:
+        """The last thing said."""
+        return self.messages[-1].content
+
+
+class TopicMessage(BaseModel):
+    """A short message with what it is about and who writes it."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    text: str
+    topic: str
+    group: str
+
+
+@dataclass(frozen=True)
+class VettedReply:
+    """A reply of the training split, word for word."""
+
+    dialogue: str
+    """The dialogue's id."""
+    text: str
+    level: Level
+    probability: float
+    """That it fits the message (``concern``), or that topic and group are right (``topic``); 1 for one that asks."""
+
+
+@dataclass(frozen=True)
+class Classifiers:
+    """Topic and group of a message. ``d`` dimensions, ``v`` bigrams, ``t`` topics, ``g`` groups."""
+
+    topics: NDArray[np.str_]
+    groups: NDArray[np.str_]
+    bigrams: NDArray[np.str_]
+    """(v,)"""
+    topic_weights: Array
+    """(d + 1, t) of the discriminants; the last row is added."""
+    topic_bigrams: Array
+    """(v, t) log-likelihoods."""
+    group_weights: Array
+    """(d + 1, g)"""
+    group_bigrams: Array
+    """(v, g)"""
+
+    def log_probabilities(self, text: str, vector: Sequence[float]) -> tuple[Array, Array]:
+        """Log-probabilities of the topics, shape (t,), and of the groups, shape (g,)."""
+        rows = [self._rows[gram] for gram in set(bigrams(text)) if gram in self._rows]
+        message = np.asarray(vector, np.float32)
+        return (
+            _normalised(message @ self.topic_weights[:-1] + self.topic_weights[-1], self.topic_bigrams[rows]),
+            _normalised(message @ self.group_weights[:-1] + self.group_weights[-1], self.group_bigrams[rows]),
+        )
+
+    @cached_property
+    def _rows(self) -> dict[str, int]:
+        return {gram: row for row, gram in enumerate(self.bigrams.tolist())}
+
+
+class VettedReplies:
+    """The vetted replies of one data folder for one embedding model. Thread-safe."""
+
+    def __init__(self, rows: Sequence[CounsellingRow], classifiers: Classifiers) -> None:
+        """``rows`` are the whole training split; those with ``also`` are the replies."""
+        self._classifiers = classifiers
+        topics, groups = classifiers.topics.tolist(), classifiers.groups.tolist()
+        self._concerns = [row for row in rows if row.also and row.fits == "concern"]
+        self._topic_of = [topics.index(row.topic) for row in self._concerns]
+        self._group_of = [groups.index(row.group) for row in self._concerns]
+        self._words = LexicalIndex([" ".join(row.wordings) for row in self._concerns])
+        self._wordings = [(place, set(bigrams(text))) for place, row in enumerate(self._concerns) for text in row.wordings]
+        frequency = Counter(gram for _, grams in self._wordings for gram in grams)
+        self._rarity = {gram: math.log(1 + len(self._wordings) / count) for gram, count in frequency.items()}
+        self._of_topic = {
+            (topics.index(row.topic), groups.index(row.group)): row for row in rows if row.also and row.fits == "topic"
+        }
+        self._asking = {level: [row for row in rows if row.also and row.fits == level] for level in ("opening", "continuing")}
+
+    def fitting(self, text: str, vector: Sequence[float], said: Sequence[str] = ()) -> VettedReply | None:
+        """The reply to give after ``said``, what the counsellor has said before; None when all that would fit has been said."""
+        found = [*self.concerns(text, vector, 1 + len(said))]
+        if not said or len(text) >= _TELLS_A_TOPIC:
+            found += self.of_topic(text, vector)
+        found += self.asking(text, "continuing" if said else "opening")
+        enough = {"concern": CONCERN_FITS, "topic": TOPIC_FITS, "opening": 0.0, "continuing": 0.0}
+        new = (reply for reply in found if not any(reply.text in before for before in said))
+        return next((reply for reply in new if reply.probability >= enough[reply.level]), None)
+
+    def concerns(self, text: str, vector: Sequence[float], count: int = 1) -> list[VettedReply]:
+        """The ``count`` replies of concerns that most probably fit a message, the likeliest first."""
+        topic, group = self._classifiers.log_probabilities(text, vector)
+        evidence = (
+            _TOPIC * np.maximum(topic, _LEAST)[self._topic_of]
+            + _GROUP * np.maximum(group, _LEAST)[self._group_of]
+            + _SHARED_WORDS * self._words.scores(text) / math.sqrt(max(len(text), 1))
+            + _CONSTANT
+        )
+        probability = 1 / (1 + np.exp(-evidence))
+        for place, same in self._likeness(text).items():
+            if same >= _SAYS_THE_SAME:
+                probability[place] = max(probability[place], same)
+        best = np.argsort(-probability, kind="stable")[:count]
+        return [_given(self._concerns[place], float(probability[place])) for place in best]
+
+    def _likeness(self, text: str) -> dict[int, float]:
+        """Dice's coefficient of a message and the nearest wording of each concern that shares bigrams with it."""
+        grams = set(bigrams(text))
+        unseen = math.log(1 + len(self._wordings))
+
+        def weight(those: set[str]) -> float:
+            return sum(self._rarity.get(gram, unseen) for gram in those)
+
+        whole = weight(grams)
+        likeness: dict[int, float] = {}
+        for place, known in self._wordings:
+            if shared := grams & known:
+                likeness[place] = max(likeness.get(place, 0.0), 2 * weight(shared) / (whole + weight(known)))
+        return likeness
+
+    def of_topic(self, text: str, vector: Sequence[float]) -> list[VettedReply]:
+        """The replies of topics, the likeliest topic and group first."""
+        topic, group = self._classifiers.log_probabilities(text, vector)
+        joint = {place: float(topic[place[0]] + group[place[1]]) for place in self._of_topic}
+        best = sorted(joint, key=lambda place: -joint[place])
+        return [_given(self._of_topic[place], math.exp(joint[place])) for place in best]
+
+    def asking(self, text: str, level: Literal["opening", "continuing"]) -> list[VettedReply]:
+        """The replies that ask, the one whose wordings are nearest to ``text`` first."""
+        grams = set(bigrams(text))
+        rows = sorted(self._asking[level], key=lambda row: -max(len(grams & set(bigrams(known))) for known in row.wordings))
+        return [_given(row, 1.0) for row in rows]
+
+
+def _given(row: CounsellingRow, probability: float) -> VettedReply:
+    assert row.fits is not None
+    return VettedReply(row.id, row.reply, row.fits, probability)
+
+
+def open_vetted_replies(data_folder: Path, home: Path, embedder: NamedEmbeddings) -> VettedReplies:
+    """The shipped replies; the classifiers for another embedding model are fitted once and kept in ``home``.
+
+    Raises:
+        JindamError: the training split cannot be read.
+
+    """
+    folder = data_folder / "counseling"
+    rows = read_rows(folder)
+    classifiers = _load(folder / FILE_NAME, embedder.model_id)
+    if classifiers is None:
+        messages = labelled_messages(folder)
+        key = hashlib.sha256("\0".join([embedder.model_id, *(message.text for message in messages)]).encode())
+        file = home / "vetted" / key.hexdigest()[:16] / FILE_NAME
+        classifiers = _load(file, embedder.model_id)
+        if classifiers is None:
+            classifiers = fit(messages, embedder)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            save(classifiers, file, embedder.model_id)
+    return VettedReplies(rows, classifiers)
+
+
+def read_rows(folder: Path) -> list[CounsellingRow]:
+    """The dialogues of the training split.
+
+    Raises:
+        JindamError: the file cannot be read.
+
+    """
+    example = '{"id": "a-001", "topic": "…", "audience": "…", "messages": […], "also": ["…"], "fits": "concern"}'
+    return read_jsonl(folder / _TRAIN, CounsellingRow, example)
+
+
+def labelled_messages(folder: Path) -> list[TopicMessage]:
+    """What the classifiers are fitted to: the short messages, and every wording of every dialogue of a topic.
+
+    Raises:
+        JindamError: a file cannot be read.
+
+    """
+    short = read_jsonl(folder / _TOPICS, TopicMessage, '{"text": "…", "topic": "…", "group": "…"}')
+    dialogues = [row for row in read_rows(folder) if row.fits not in ("opening", "continuing")]
+    return [
+        *short,
+        *(TopicMessage(text=text, topic=row.topic, group=row.group) for row in dialogues for text in row.wordings),
+    ]
+
+
+def fit(messages: Sequence[TopicMessage], embedder: NamedEmbeddings) -> Classifiers:
+    """Embed every message (minutes) and fit the classifiers of topic and group to them."""
+    vectors = np.asarray([embedder.embed_query(message.text) for message in messages], np.float64)
+    documents = [set(bigrams(message.text)) for message in messages]
+    frequency = Counter(gram for document in documents for gram in document)
+    known = sorted(gram for gram, count in frequency.items() if count > 1)
+    topics, groups = sorted({message.topic for message in messages}), sorted({message.group for message in messages})
+    topic = np.array([topics.index(message.topic) for message in messages])
+    group = np.array([groups.index(message.group) for message in messages])
+    return Classifiers(
+        topics=np.array(topics),
+        groups=np.array(groups),
+        bigrams=np.array(known),
+        topic_weights=_discriminants(vectors, topic),
+        topic_bigrams=_naive_bayes(documents, known, topic),
+        group_weights=_discriminants(vectors, group),
+        group_bigrams=_naive_bayes(documents, known, group),
+    )
+
+
+def _discriminants(vectors: NDArray[np.float64], labels: NDArray[np.int64]) -> Array:
+    """Linear discriminants with one shrunk covariance for all classes (Friedman 1989): (d + 1, classes)."""
+    counts = np.bincount(labels)
+    means = np.stack([vectors[labels == label].mean(axis=0) for label in range(len(counts))])
+    rest = vectors - means[labels]
+    covariance = rest.T @ rest / max(len(vectors) - len(counts), 1)
+    sphere = np.trace(covariance) / len(covariance) * np.eye(len(covariance))
+    weights = np.linalg.solve((1 - _SHRINKAGE) * covariance + _SHRINKAGE * sphere, means.T)
+    bias = -0.5 * (means.T * weights).sum(axis=0) + np.log(counts / counts.sum())
+    return np.vstack([weights, bias]).astype(np.float32)
+
+
+def _naive_bayes(documents: Sequence[set[str]], known: Sequence[str], labels: NDArray[np.int64]) -> Array:
+    """Log-likelihood of each bigram in each class: (bigrams, classes)."""
+    rows = {gram: row for row, gram in enumerate(known)}
+    counts = np.full((len(known), int(labels.max()) + 1), _PSEUDOCOUNT)
+    for document, label in zip(documents, labels, strict=True):
+        for gram in document & rows.keys():
+            counts[rows[gram], label] += 1
+    log_likelihoods: Array = np.log(counts / counts.sum(axis=0)).astype(np.float32)
+    return log_likelihoods
+
+
+def _normalised(discriminant: Array, likelihoods: Array) -> Array:
+    logits = discriminant + _BAYES * likelihoods.sum(axis=0)
+    normalised: Array = (logits - np.logaddexp.reduce(logits)).astype(np.float32)
+    return normalised
+
+
+def save(classifiers: Classifiers, file: Path, model_id: str) -> None:
+    """Write the classifiers; the bigrams' log-likelihoods as float16, which changes no decision."""
+    arrays = {field.name: getattr(classifiers, field.name) for field in fields(classifiers)}
+    for name in ("topic_bigrams", "group_bigrams"):
+        arrays[name] = arrays[name].astype(np.float16)
+    with written_aside(file) as path, path.open("wb") as out:
+        np.savez_compressed(out, model=np.array(model_id), **arrays)
+
+
+def _load(file: Path, model_id: str) -> Classifiers | None:
+    """What :func:`save` wrote; None if it is not there or of another vector space."""
+    if not file.is_file():
+        return None
+    with np.load(file, allow_pickle=False) as archive:
+        if str(archive["model"]) != model_id:
+            return None
+        arrays: dict[str, Any] = {field.name: archive[field.name] for field in fields(Classifiers)}
+    return Classifiers(**{name: array if array.dtype.kind == "U" else array.astype(np.float32) for name, array in arrays.items()})
+
+
+def main() -> None:
+    """Fit the shipped classifiers again, after an edit of data/counseling/."""
+    from backend.embedding.embedder import open_embedder
+    from backend.settings import get_settings
+
+    settings = get_settings()
+    folder = settings.data_folder / "counseling"
+    embedder = open_embedder(settings)
+    messages = labelled_messages(folder)
+    save(fit(messages, embedder), folder / FILE_NAME, embedder.model_id)
+    print(f"fitted to {len(messages)} messages")  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()
