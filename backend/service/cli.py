@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from langgraph.runtime import RunControl
 
     from backend.embedding.index import Progress
+    from backend.LangGraph.state import BranchAnswer
     from backend.resources import Resources
     from backend.service.main import Answer, Jindam
 
@@ -93,11 +94,30 @@ def chat(
                     err.print(escape(str(error)), style="red")
 
 
-@app.command(epilog='예: jindam compare "컴공 가고 싶은데 수학이 걱정돼요"')
-def compare(question: Question, profile: Profile = None, collection: Collection = None, as_json: AsJson = False) -> None:
-    """자료에서 찾은 답과 상담 모델의 답을 나란히 봅니다."""
-    with _told_plainly(), _opened(collection, None) as jindam:
-        answer = jindam.compare(question, profile=profile)
+@app.command(
+    epilog='예: jindam compare "컴공 가고 싶은데 수학이 걱정돼요"  ·  jindam compare --file questions.jsonl --out report'
+)
+def compare(
+    question: Annotated[str | None, typer.Argument(help="질문이나 고민", show_default=False)] = None,
+    file: Annotated[Path | None, typer.Option(help='질문이 여럿 든 JSONL: {"question": "…", "profile": "…"}')] = None,
+    to: Annotated[Path, typer.Option("--out", help="--file: 보고서(HTML)와 답(JSONL)을 둘 폴더")] = Path("comparison"),
+    profile: Profile = None,
+    collection: Collection = None,
+    as_json: AsJson = False,
+) -> None:
+    """자료에서 찾은 답과 상담 모델의 답을 나란히 봅니다. 질문 하나는 화면에, 파일은 보고서로. 끊기면 이어집니다."""
+    with _told_plainly():
+        if (question is None) == (file is None):
+            raise JindamError(
+                "무엇을 비교할지 알 수 없습니다.",
+                why="질문과 --file 가운데 하나만 적어야 합니다.",
+                fix='예: jindam compare "질문"  또는  jindam compare --file questions.jsonl --out report',
+            )
+        with _opened(collection, None) as jindam:
+            if file is not None:
+                _compare_file(jindam, file, to, as_json=as_json)
+                return
+            answer = jindam.compare(question or "", profile=profile)
     if as_json:
         _print_json(answer)
         return
@@ -105,11 +125,37 @@ def compare(question: Question, profile: Profile = None, collection: Collection 
     for branch, title in titles.items():
         given = answer["answers"].get(branch)  # type: ignore[call-overload]
         body = escape(given["text"]) if given else "[dim]답하지 못했습니다.[/dim]"
-        footer = f"{given['seconds']:.2f}초" + (f" · {given['model']}" if "model" in given else "") if given else None
+        footer = _how_made(given) if given else None
         out.print(Panel(body, title=title, subtitle=footer, title_align="left", subtitle_align="right"))
     if answer["route"] == "crisis":
         out.print(escape(answer["answer"]))
     _print_notes(answer)
+
+
+def _how_made(given: BranchAnswer) -> str:
+    parts = [f"{given['seconds']:.2f}초"]
+    if given.get("origin") == "vetted":
+        parts.append(f"검토된 답 그대로 (대화 {given['dialogue']})")
+    elif "model" in given:
+        parts.append(f"{given['model']} + {given['adapter']}" if given["adapter"] else given["model"])
+    return " · ".join(parts)
+
+
+def _compare_file(jindam: Jindam, file: Path, to: Path, *, as_json: bool) -> None:
+    from rich.progress import track
+
+    from backend.service.comparison import ANSWERS, REPORT, compare_file, summary
+
+    answers = compare_file(jindam, file, to, partial(track, description=file.name, console=err, transient=True))
+    told = summary(answers)
+    if as_json:
+        _print_json(told)
+        return
+    out.print(
+        f"질문 {told['questions']}개: 자료에서 {told['answered']['rag']}개, 상담으로 {told['answered']['finetune']}개 답했습니다 "
+        f"(지은 답 {told['generated']}, 검토된 답 {told['vetted']}, 위기 응답 {told['crisis']})."
+    )
+    out.print(f"보고서: {to / REPORT}  ·  답: {to / ANSWERS}")
 
 
 @app.command(epilog="예: jindam index  ·  jindam index --rebuild")
