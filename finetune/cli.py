@@ -282,6 +282,7 @@ def export(
     lora: Annotated[bool, typer.Option("--lora", help="그래프가 읽는 LoRA GGUF도 (JINDAM_CHAT_ADAPTER)")] = False,
     merged: Annotated[bool, typer.Option("--merged", help="합친 transformers 폴더도")] = False,
     gguf: Annotated[list[Quantization] | None, typer.Option(help="합친 GGUF와 Ollama Modelfile도 (여러 번)")] = None,
+    box: Annotated[bool, typer.Option("--box", help="함께 배포할 작은 꼴로: bfloat16, LoRA GGUF까지, 토크나이저 없이")] = False,
     push: Annotated[str | None, typer.Option(help="허브의 비공개 저장소에 올림 (사용자/이름)")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="올리지 않고 무엇이 올라갈지만")] = False,
 ) -> None:
@@ -289,6 +290,9 @@ def export(
     with _told_plainly(), _stages() as advance:
         from finetune import export as exporting
 
+        if box:
+            out.print(f"어댑터와 LoRA GGUF: {exporting.export_box(adapter, to)}")
+            return
         said = [f"어댑터: {exporting.export_adapter(adapter, to / 'adapter')}"]
         if lora:
             said.append(f"LoRA GGUF: {exporting.export_lora(adapter, to / exporting.LORA_FILE)}")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import load_file, save_file
 
 from backend.errors import JindamError
 from backend.files import require_space, written_aside
@@ -16,7 +17,7 @@ from backend.models.weights import embedded_weights
 from backend.settings import get_settings
 from finetune.config import ModelConfig
 from finetune.gguf_files import FileType, write_lora, write_model
-from finetune.manifest import Manifest, read_manifest
+from finetune.manifest import FILE_NAME, Manifest, read_manifest
 from finetune.model import Base, open_adapter, open_base
 from finetune.progress import Advance, silent
 from finetune.template import CHAT_TEMPLATE
@@ -40,6 +41,21 @@ def export_adapter(adapter: Path, out: Path) -> Path:
         shutil.copytree(adapter, fresh, ignore=shutil.ignore_patterns("*.gguf"))
         (fresh / "README.md").write_text(model_card(manifest), encoding="utf-8")
         (fresh / "NOTICE").write_text(_NOTICE + "\n", encoding="utf-8")
+    return out
+
+
+def export_box(adapter: Path, out: Path) -> Path:
+    """Write an adapter as it is committed to ``finetune/adapters``: bfloat16, with its LoRA file, without a tokenizer.
+
+    The tokenizer is rebuilt from the base's weights; the manifest holds its hash. What is written takes 4 bytes a trained number.
+    """
+    export_adapter(adapter, out)
+    for file in out.iterdir():
+        if file.name not in ("adapter_config.json", "adapter_model.safetensors", FILE_NAME, "README.md", "NOTICE"):
+            file.unlink()
+    weights = out / "adapter_model.safetensors"
+    save_file({name: tensor.bfloat16() for name, tensor in load_file(weights).items()}, weights, metadata={"format": "pt"})
+    export_lora(out, out / LORA_FILE)
     return out
 
 

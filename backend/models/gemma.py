@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
@@ -13,6 +14,8 @@ from backend.errors import JindamError
 from backend.settings import Settings
 
 EMBEDDED_MODEL = "gemma-3-270m-q4_k_m"
+EMBEDDED_ADAPTER = Path(__file__).parents[2] / "finetune" / "adapters" / "gemma3-270m-counsel" / "adapter-f16.gguf"
+"""The counselling adapter that comes with Jindam, for the embedded model alone; beside it its PEFT form and model card."""
 
 COUNSEL_SYSTEM = "당신은 공감적이고 실질적인 진로·심리 상담사입니다. 질문에 대해 구체적이고 현실적인 조언을 제공합니다."
 """The training prompt. An adapter is trained with exactly this text, so it must not change without one."""
@@ -63,6 +66,8 @@ class Counsellor:
     adapter: str | None = None
     untuned: bool = False
     """It is the embedded base model, which has seen no counselling dialogue."""
+    small: bool = False
+    """It is the embedded 270M, tuned or not: its own words wander, so a vetted reply that fits comes first."""
 
 
 def open_counsellor(settings: Settings) -> Counsellor:
@@ -73,12 +78,23 @@ def open_counsellor(settings: Settings) -> Counsellor:
 
     """
     embedded = settings.chat_engine == "llamacpp" and settings.chat_model is None
+    adapter = adapter_of(settings)
     return Counsellor(
         chat=_open_chat_model(settings),
         model=EMBEDDED_MODEL if embedded else str(settings.chat_model),
-        adapter=settings.chat_adapter.name if settings.chat_adapter else None,
-        untuned=embedded and settings.chat_adapter is None,
+        adapter=(adapter.parent.name if adapter == EMBEDDED_ADAPTER else adapter.name) if adapter else None,
+        untuned=embedded and adapter is None,
+        small=embedded,
     )
+
+
+def adapter_of(settings: Settings) -> Path | None:
+    """The adapter that the settings mean: theirs, or the shipped one for the embedded model; none where its scale is 0."""
+    if settings.chat_adapter_scale == 0:
+        return None
+    if settings.chat_adapter is None and settings.chat_engine == "llamacpp" and settings.chat_model is None:
+        return EMBEDDED_ADAPTER if EMBEDDED_ADAPTER.is_file() else None
+    return settings.chat_adapter
 
 
 def _open_chat_model(settings: Settings) -> BaseChatModel:

@@ -28,7 +28,7 @@ from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResu
 from pydantic import ConfigDict, Field, PrivateAttr
 
 from backend.errors import JindamError
-from backend.models.gemma import render_gemma, timed_out
+from backend.models.gemma import adapter_of, render_gemma, timed_out
 from backend.models.weights import embedded_weights
 from backend.settings import Settings
 
@@ -145,7 +145,7 @@ class LlamaCppChat(BaseChatModel):
         return cls(
             model_path=Path(settings.chat_model) if settings.chat_model else None,
             weights_folder=settings.weights_folder,
-            adapter_path=settings.chat_adapter,
+            adapter_path=adapter_of(settings),
             adapter_scale=settings.chat_adapter_scale,
             slots=settings.chat_slots,
             context=settings.chat_context,

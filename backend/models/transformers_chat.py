@@ -30,7 +30,7 @@ from transformers import (
 )
 
 from backend.errors import JindamError
-from backend.models.gemma import render_gemma, timed_out
+from backend.models.gemma import adapter_of, render_gemma, timed_out
 from backend.settings import Settings
 
 _END_OF_TURN = "<end_of_turn>"
@@ -72,7 +72,7 @@ class TransformersChat(BaseChatModel):
             )
         return cls(
             model=settings.chat_model,
-            adapter_path=settings.chat_adapter,
+            adapter_path=adapter_of(settings),
             load_in_4bit=settings.chat_load_in_4bit,
             max_tokens=settings.chat_max_tokens,
             temperature=settings.chat_temperature,

@@ -13,7 +13,17 @@ from backend.models.llamacpp_chat import LlamaCppServer
 from backend.models.weights import embedded_weights
 from backend.settings import get_settings
 from finetune.config import Config, config_of
-from finetune.export import export_adapter, export_gguf, export_lora, export_merged, merged, modelfile, push
+from finetune.export import (
+    LORA_FILE,
+    export_adapter,
+    export_box,
+    export_gguf,
+    export_lora,
+    export_merged,
+    merged,
+    modelfile,
+    push,
+)
 from finetune.gguf_files import _reader, read_gemma
 from finetune.manifest import read_manifest
 from finetune.model import ModelConfig, layout_of, open_adapter, open_base
@@ -69,6 +79,20 @@ def test_the_lora_file_says_what_the_adapter_says(adapter: Path, tuned: Any, enc
     assert with_file["mean_kl"] < 2 * base_alone["mean_kl"] + 0.005  # no worse than the two engines are without an adapter
     assert with_file["mean_kl"] < without_file["mean_kl"] / 5
     assert with_file["same_top"] >= 0.85
+
+
+def test_the_boxed_form_is_small_and_whole(adapter: Path, tuned: Any, encoded: list[Encoded], tmp_path: Path) -> None:
+    box = export_box(adapter, tmp_path / "box")
+    names = {"adapter_config.json", "adapter_model.safetensors", "manifest.json", "README.md", "NOTICE", LORA_FILE}
+    assert {file.name for file in box.iterdir()} == names
+    trained = sum(parameter.numel() for name, parameter in tuned.named_parameters() if "lora_" in name)
+    size = sum((box / name).stat().st_size for name in ("adapter_model.safetensors", LORA_FILE))
+    assert 4 * trained < size < 4 * trained + 200_000
+    boxed = open_adapter(open_base(ModelConfig(dtype="float32", attention="sdpa")), box).eval()
+    ids = torch.tensor([encoded[0].input_ids[:120]])
+    with torch.inference_mode():
+        apart = (boxed(input_ids=ids).logits - tuned(input_ids=ids).logits).abs().max()
+    assert apart < 0.5  # bfloat16 rounds
 
 
 @pytest.mark.parametrize(("kind", "same", "kl"), [("f16", 0.97, 0.001), ("q8_0", 0.85, 0.05)], ids=["f16", "q8_0"])

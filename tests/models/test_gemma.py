@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -50,7 +52,16 @@ def test_a_transformers_engine_without_model_is_told() -> None:
         open_counsellor(Settings(chat_engine="transformers"))
 
 
-def test_the_embedded_model_says_that_it_is_untuned() -> None:
+def test_the_embedded_model_brings_its_adapter() -> None:
     counsellor = open_counsellor(Settings())
-    assert counsellor.untuned
-    assert counsellor.adapter is None
+    assert (counsellor.adapter, counsellor.untuned, counsellor.small) == ("gemma3-270m-counsel", False, True)
+
+
+def test_without_its_adapter_the_embedded_model_says_that_it_is_untuned() -> None:
+    counsellor = open_counsellor(Settings(chat_adapter_scale=0))
+    assert (counsellor.adapter, counsellor.untuned, counsellor.small) == (None, True, True)
+
+
+def test_the_shipped_adapter_is_for_the_embedded_model_alone(tmp_path: Path) -> None:
+    counsellor = open_counsellor(Settings(chat_model=str(tmp_path / "other.gguf")))
+    assert (counsellor.adapter, counsellor.untuned, counsellor.small) == (None, False, False)

@@ -111,7 +111,7 @@ def test_doctor_finds_everything_and_names_what_is_missing(monkeypatch: pytest.M
     result = _run("doctor")
     assert result.exit_code == 0
     assert "xllamacpp" in result.stdout
-    assert "JINDAM_CHAT_ADAPTER" in result.stdout
+    assert "gemma3-270m-counsel" in result.stdout
     monkeypatch.setenv("JINDAM_CHAT_ENGINE", "openai")
     from backend.settings import get_settings
 

@@ -37,11 +37,20 @@ def test_facts_come_within_a_second(jindam: Jindam) -> None:
     assert jindam.ask(FACTS)["seconds"] < 1
 
 
-def test_counsel_from_the_untuned_base_says_so(jindam: Jindam) -> None:
+def test_counsel_says_where_it_comes_from(jindam: Jindam) -> None:
     answer = jindam.ask(COUNSEL)
+    counsel = answer["answers"]["finetune"]
     assert answer["route"] == "finetune"
-    assert answer["answers"]["finetune"]["origin"] == "generated" if answer["answers"] else True
+    assert answer["degraded"] == []
+    assert counsel["adapter"] == "gemma3-270m-counsel"
+    assert (counsel["origin"], bool(counsel["dialogue"])) in {("vetted", True), ("generated", False)}
+
+
+def test_the_untuned_base_says_so(resources: Resources) -> None:
+    settings = resources.settings.model_copy(update={"chat_adapter_scale": 0.0, "chat_replies": "generated"})
+    answer = Jindam(Resources(settings)).ask(COUNSEL)
     assert "answer_from_finetuned" in {fault["part"] for fault in answer["degraded"]}
+    assert all(given["adapter"] is None and given["origin"] == "generated" for given in answer["answers"].values())
 
 
 def test_a_crisis_has_neither_confidence_nor_branches(jindam: Jindam) -> None:
