@@ -10,7 +10,6 @@ import pytest
 
 from backend.models.risk_classifier import CLASSES, KINDS, SafetyRow, read_safety_rows
 from backend.privacy import mask
-from backend.resources import Resources
 from backend.settings import Settings
 from tests.data.test_majors import near_duplicates
 
@@ -78,11 +77,3 @@ def test_the_shipped_classifier_is_the_shipped_rows(settings: Settings) -> None:
     rows = read_safety_rows(data / "safety" / "train.jsonl")
     shipped = TextClassifier.load(data / "safety" / "risk.npz")
     assert shipped.data_sha256 == sha256_of([*rows, *read_rows(data / "routing" / "train.jsonl")])
-
-
-def test_the_measured_rates_hold(resources: Resources, folder: Path) -> None:
-    from backend.service.evaluate import evaluate_safety
-
-    measured = evaluate_safety(resources, folder / "test.jsonl")
-    assert measured["recall_plain"] >= 0.9
-    assert measured["false_alarm_rate"] <= 0.15
