@@ -12,7 +12,6 @@ import pytest
 from langgraph.runtime import Runtime
 
 from backend.LangGraph.context import Context
-from backend.models.gemma import Counsellor
 from backend.models.llamacpp_chat import LlamaCppChat
 from backend.models.risk import RiskFound, RiskScreen
 from backend.resources import Resources
@@ -75,14 +74,16 @@ def jindam(resources: Resources) -> Jindam:
 
 
 @pytest.fixture(scope="session")
-def counsellor(resources: Resources) -> Counsellor:
-    return resources.counsellor
+def chat(settings: Settings) -> LlamaCppChat:
+    """The embedded model without the shipped adapter."""
+    return LlamaCppChat.from_settings(settings.model_copy(update={"chat_adapter_scale": 0.0}))
 
 
 @pytest.fixture(scope="session")
-def chat(counsellor: Counsellor) -> LlamaCppChat:
-    assert isinstance(counsellor.chat, LlamaCppChat)
-    return counsellor.chat
+def writing(settings: Settings, resources: Resources) -> Jindam:
+    """A counsellor that writes every answer itself, at a model's pace."""
+    _ = resources.retriever  # one index for both
+    return Jindam(Resources(settings.model_copy(update={"chat_replies": "generated"})))
 
 
 @pytest.fixture(scope="session")

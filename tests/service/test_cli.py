@@ -123,6 +123,7 @@ def test_doctor_finds_everything_and_names_what_is_missing(monkeypatch: pytest.M
 
 def test_ctrl_c_in_chat_stops_the_answer_and_leaves_the_thread_readable(home: Path) -> None:
     environment = os.environ | {"JINDAM_HOME": str(home), "JINDAM_CHAT_MAX_TOKENS": "1500", "PYTHONUNBUFFERED": "1"}
+    environment["JINDAM_CHAT_REPLIES"] = "generated"  # a vetted reply is there at once
     chat = subprocess.Popen(
         [sys.executable, "-m", "backend.service.cli", "chat", "--thread", "stopped"],
         stdin=subprocess.PIPE,

@@ -81,12 +81,12 @@ def test_a_streams_texts_are_the_answer_once(jindam: Jindam, question: str) -> N
     assert text == events[-1]["answer"]["answer"]
 
 
-def test_a_stop_ends_the_stream(jindam: Jindam) -> None:
+def test_a_stop_ends_the_stream(writing: Jindam) -> None:
     control = RunControl()
     timer = threading.Timer(0.3, control.request_drain, ["user"])
     timer.start()
     start = time.monotonic()
-    events = list(jindam.stream(COUNSEL, control=control))
+    events = list(writing.stream(COUNSEL, control=control))
     assert events[-1]["type"] == "stopped"
     assert time.monotonic() - start < 5
 
@@ -113,10 +113,10 @@ def test_threads_live_in_memory_by_default(resources: Resources) -> None:
     assert jindam.history("b") == []
 
 
-def test_a_thread_that_was_interrupted_stays_readable(resources: Resources, tmp_path: Path) -> None:
+def test_a_thread_that_was_interrupted_stays_readable(writing: Jindam, resources: Resources, tmp_path: Path) -> None:
     file = str(tmp_path / "threads.sqlite")
     with SqliteSaver.from_conn_string(file) as saver:
-        jindam = Jindam(resources, checkpointer=saver)
+        jindam = Jindam(writing.resources, checkpointer=saver)
         jindam.ask(FACTS, thread_id="t")
         control = RunControl()
         threading.Timer(0.2, control.request_drain).start()
