@@ -84,7 +84,7 @@ class Resources:
 
     @_opened_once
     def vetted(self) -> VettedReplies | None:
-        """Checked replies that a small counsellor gives way to; none for a larger one."""
+        """Checked replies that a small counsellor gives way to; none for a larger one, or where the data holds none."""
         settings = self.settings
         if settings.chat_replies == "generated" or not self.counsellor.small:
             return None

@@ -32,7 +32,8 @@ class Settings(BaseSettings):
         description="Folder for what is built on this machine: weights, indexes, threads.",
     )
     data: Path | None = Field(
-        default=None, description="Folder of majors/, routing/, safety/; by default the one that comes with Jindam."
+        default=None,
+        description="Folder of majors/, routing/, safety/ (and counseling/ for vetted replies); by default the shipped one.",
     )
     collection: str = Field(
         default="majors",

@@ -21,6 +21,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from backend.errors import JindamError
 from finetune.config import Config, load_config
 
 RESULTS = "bench.json"
@@ -61,7 +62,7 @@ def bench(
     """Measure what is not in ``out`` yet; returns all figures.
 
     Raises:
-        JindamError: the weights cannot be had or the data cannot be read.
+        JindamError: the weights cannot be had, the data cannot be read, or ``out`` holds figures of another slice.
 
     """
     out.mkdir(parents=True, exist_ok=True)
@@ -76,7 +77,20 @@ def bench(
             file.write_text(json.dumps(found, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
         return found[name]
 
-    phase("slice", lambda: {"rows": rows, "validation_rows": validation_rows, "updates_measured": steps})
+    asked = {
+        "rows": rows,
+        "validation_rows": validation_rows,
+        "updates_measured": steps,
+        "epochs": epochs,
+        "our_epochs": our_epochs,
+    }
+    if found and found["slice"] != asked:
+        raise JindamError(
+            f"{out}에는 다른 조건으로 잰 것이 들어 있습니다.",
+            why=f"그때는 {found['slice']}, 지금은 {asked}입니다.",
+            fix="같은 조건으로 이어 재거나 --out을 다른 폴더로 해 주세요.",
+        )
+    phase("slice", lambda: asked)
     phase("padding", lambda: _apart(_padded_beside_unpadded, [*_SEED, *slice_]))
     for name, config, overrides in LADDER:
         measured = [*overrides, *slice_, f"train.max_steps={steps}", "data.validation=null", f"train.output={out / 'steps'}"]

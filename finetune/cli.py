@@ -291,6 +291,12 @@ def export(
         from finetune import export as exporting
 
         if box:
+            if lora or merged or gguf or push:
+                raise JindamError(
+                    "--box는 다른 꼴과 함께 쓸 수 없습니다.",
+                    why="--box는 폴더 하나를 정해진 파일로만 채웁니다.",
+                    fix="--box만 쓰고, 다른 꼴은 --out을 다른 폴더로 해 따로 내보내 주세요.",
+                )
             out.print(f"어댑터와 LoRA GGUF: {exporting.export_box(adapter, to)}")
             return
         said = [f"어댑터: {exporting.export_adapter(adapter, to / 'adapter')}"]

@@ -1,8 +1,8 @@
 """Checked replies of the training dialogues, word for word: what a small counsellor model gives way to.
 
-They are the dialogues with an ``also`` column, other wordings of the same message. A reply of the level ``concern`` fits
-whoever brings that concern; one of the level ``topic`` every message on its topic by its group of people; ``opening`` and
-``continuing`` any first message and any later one: they ask. For a new message
+They are the dialogues with a ``fits`` column; ``also`` holds other wordings of their message. A reply that fits a ``concern``
+is for whoever brings it; one that fits a ``topic`` for every message on it by its group of people; ``opening`` and
+``continuing`` are for any first message and any later one: they ask. For a new message
 
 - linear discriminants over its query vector and naive Bayes over its character bigrams say of which topic and group it is;
 - BM25 over the wordings says which concern it shares words with (E5 vectors hardly tell the concerns of a topic apart:
@@ -79,8 +79,9 @@ class CounsellingRow(BaseModel):
     audience: str
     messages: tuple[_Message, ...]
     also: tuple[str, ...] = ()
-    """Other wordings of the user's message. Rows without them answer one person and nobody else."""
+    """Other wordings of the user's message."""
     fits: Level | None = None
+    """What the reply is for; without it, it answers one person and nobody else."""
 
     @property
     def wordings(self) -> tuple[str, ...]:
@@ -155,20 +156,18 @@ class VettedReplies:
     """The vetted replies of one data folder for one embedding model. Thread-safe."""
 
     def __init__(self, rows: Sequence[CounsellingRow], classifiers: Classifiers) -> None:
-        """``rows`` are the whole training split; those with ``also`` are the replies."""
+        """``rows`` are the whole training split; those that say what they fit are the replies."""
         self._classifiers = classifiers
         topics, groups = classifiers.topics.tolist(), classifiers.groups.tolist()
-        self._concerns = [row for row in rows if row.also and row.fits == "concern"]
+        self._concerns = [row for row in rows if row.fits == "concern"]
         self._topic_of = [topics.index(row.topic) for row in self._concerns]
         self._group_of = [groups.index(row.group) for row in self._concerns]
         self._words = LexicalIndex([" ".join(row.wordings) for row in self._concerns])
         self._wordings = [(place, set(bigrams(text))) for place, row in enumerate(self._concerns) for text in row.wordings]
         frequency = Counter(gram for _, grams in self._wordings for gram in grams)
         self._rarity = {gram: math.log(1 + len(self._wordings) / count) for gram, count in frequency.items()}
-        self._of_topic = {
-            (topics.index(row.topic), groups.index(row.group)): row for row in rows if row.also and row.fits == "topic"
-        }
-        self._asking = {level: [row for row in rows if row.also and row.fits == level] for level in ("opening", "continuing")}
+        self._of_topic = {(topics.index(row.topic), groups.index(row.group)): row for row in rows if row.fits == "topic"}
+        self._asking = {level: [row for row in rows if row.fits == level] for level in ("opening", "continuing")}
 
     def fitting(self, text: str, vector: Sequence[float], said: Sequence[str] = ()) -> VettedReply | None:
         """The reply to give after ``said``, what the counsellor has said before; None when all that would fit has been said."""
@@ -230,14 +229,16 @@ def _given(row: CounsellingRow, probability: float) -> VettedReply:
     return VettedReply(row.id, row.reply, row.fits, probability)
 
 
-def open_vetted_replies(data_folder: Path, home: Path, embedder: NamedEmbeddings) -> VettedReplies:
-    """The shipped replies; the classifiers for another embedding model are fitted once and kept in ``home``.
+def open_vetted_replies(data_folder: Path, home: Path, embedder: NamedEmbeddings) -> VettedReplies | None:
+    """The replies in a data folder, if it has any; the classifiers for another embedding model are fitted once, kept in ``home``.
 
     Raises:
         JindamError: the training split cannot be read.
 
     """
     folder = data_folder / "counseling"
+    if not (folder / _TRAIN).is_file():  # a deployment's own data need not hold dialogues
+        return None
     rows = read_rows(folder)
     classifiers = _load(folder / FILE_NAME, embedder.model_id)
     if classifiers is None:

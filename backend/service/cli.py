@@ -391,6 +391,9 @@ def _print_notes(answer: Answer) -> None:
         out.print("\n[dim]출처[/dim]")
         for source in answer["sources"]:
             out.print(f"[dim]{escape(_numbered(source['n']))} {source['title']} · {source['field']} (진담 학과 자료)[/dim]")
+    counsel = answer["answers"].get("finetune")
+    if counsel and counsel["origin"] == "vetted":
+        out.print(f"[dim]상담 답은 이 글을 위해 지은 것이 아니라 미리 쓰고 검토한 답입니다 (대화 {counsel['dialogue']}).[/dim]")
     for fault in answer["degraded"]:
         out.print(f"[yellow]알림: {escape(fault['reason'])}[/yellow]")
     out.print(f"[dim]{escape(answer['reason'])} {answer['seconds']:.2f}초[/dim]" if answer["reason"] else "")

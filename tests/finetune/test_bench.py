@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from finetune.bench import LADDER, _apart, _cost, _cost_of_an_update, report, result
+from backend.errors import JindamError
+from finetune.bench import LADDER, RESULTS, _apart, _cost, _cost_of_an_update, bench, report, result
 from finetune.config import Config, load_config
 from finetune.plots import plot_bench
 
@@ -46,6 +47,12 @@ def test_the_report_has_every_rung(tmp_path: Path) -> None:
     assert all(f"| {name} |" in text for name, _, _ in LADDER)
     assert "**6.7× less compute" in text
     assert plot_bench(found, tmp_path / "bench.svg")
+
+
+def test_figures_of_another_slice_are_not_mixed_in(tmp_path: Path) -> None:
+    (tmp_path / RESULTS).write_text('{"slice": {"rows": 16}}', encoding="utf-8")
+    with pytest.raises(JindamError, match="다른 조건"):
+        bench(tmp_path, rows=8, validation_rows=8, steps=1, epochs=1, our_epochs=1, announce=print)
 
 
 def test_the_median_update_is_told() -> None:

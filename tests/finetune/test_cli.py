@@ -92,6 +92,7 @@ def test_train_chat_evaluate_export_on_a_base_of_one_s_own(tiny_config: Config, 
         (["chat", "--adapter", "runs/none", "--compare", "gpt", "안녕"], "base뿐"),
         (["evaluate", "--data", "none.jsonl", "--adapter", "runs/none", "--judge-url", "http://x"], "--judge-model"),
         (["export", "runs/none"], "내보낼 어댑터가 아닙니다"),
+        (["export", "runs/none", "--box", "--merged"], "--box는 다른 꼴과"),
     ],
 )
 def test_wrong_input_is_told(arguments: list[str], said: str) -> None:

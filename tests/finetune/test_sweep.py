@@ -45,7 +45,7 @@ def test_the_table_is_in_units_of_the_spread() -> None:
     mean, deviation = spread(results)
     assert mean == pytest.approx(3.1)
     assert deviation == pytest.approx(0.02**0.5)
-    assert "| lora.rank | 8 | 3.3000 | +0.2000 (+1.4 σ) | 10 | 200 |" in table(results)
+    assert "| lora.rank | 8 | 3.3000 | +0.2000 (+1.4 σ) | 10 | 3.00 | 100 |" in table(results)
 
 
 def test_a_real_sweep_goes_on_where_it_stopped(tiny_config: Config, tmp_path: Path) -> None:

@@ -118,7 +118,13 @@ def test_another_embedding_model_gets_its_own_once(settings: Settings, tmp_path:
     again = open_vetted_replies(settings.data_folder, tmp_path, embedder)
     assert file.stat().st_mtime_ns == made
     text = "하고 싶은 게 없어요"
+    assert first is not None
+    assert again is not None
     assert first.concerns(text, embedder.embed_query(text)) == again.concerns(text, embedder.embed_query(text))
+
+
+def test_data_without_dialogues_has_no_vetted_replies(tmp_path: Path) -> None:
+    assert open_vetted_replies(tmp_path, tmp_path, Letters()) is None
 
 
 def test_the_shipped_classifiers_are_of_the_shipped_messages(settings: Settings) -> None:

@@ -55,6 +55,13 @@ def test_ask_as_text_shows_sources() -> None:
     assert "[1] 간호학과 · 흥미와 적성" in result.stdout
 
 
+@pytest.mark.usefixtures("home")
+def test_ask_tells_that_a_reply_was_written_before() -> None:
+    result = _run("ask", "하고 싶은 게 하나도 없어서 답답해요", "--mode", "finetune")
+    assert result.exit_code == 0
+    assert "미리 쓰고 검토한 답" in result.stdout
+
+
 def test_a_thread_is_kept(home: Path) -> None:
     assert _run("ask", "간호학과는 뭘 배워요?", "--thread", "kept").exit_code == 0
     answer = json.loads(_run("ask", "그럼 자격증은?", "--thread", "kept", "--json").stdout)
