@@ -20,6 +20,10 @@ _PACKAGED_DATA = Path(__file__).parent / "_data"
 _CHECKOUT_DATA = Path(__file__).parents[1] / "data"
 
 
+SHIPPED_COLLECTION = "majors"
+"""The collection of the shipped majors; own documents can be indexed beside them."""
+
+
 class Settings(BaseSettings):
     """Every setting has a default that works offline on a bare machine."""
 
@@ -36,9 +40,15 @@ class Settings(BaseSettings):
         description="Folder of majors/, routing/, safety/ (and counseling/ for vetted replies); by default the shipped one.",
     )
     collection: str = Field(
-        default="majors",
+        default=SHIPPED_COLLECTION,
         pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{1,61}[A-Za-z0-9]$",
         description="Chroma collection that questions are answered from.",
+    )
+
+    chroma_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^/]+/?$",
+        description="A Chroma server that holds the vectors, e.g. http://127.0.0.1:8000; unset, they lie in the home folder.",
     )
 
     chat_engine: Literal["llamacpp", "transformers", "openai"] = Field(

@@ -8,6 +8,7 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from langgraph.runtime import Runtime
 
@@ -19,6 +20,8 @@ from backend.service.main import Jindam
 from backend.settings import Settings
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # nothing in these tests may look for a network
+hypothesis.settings.register_profile("jindam", deadline=None, derandomize=True)  # the same examples on a busy machine
+hypothesis.settings.load_profile("jindam")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a run that a shell put into the background cannot be tested for Ctrl-C
     signal.signal(signal.SIGINT, signal.default_int_handler)
 

@@ -11,7 +11,7 @@ from langgraph.graph.message import add_messages
 from langgraph.types import Overwrite
 from typing_extensions import TypedDict
 
-from backend.embedding.retriever import Retrieved
+from backend.embedding.retrieved import Retrieved
 from backend.models.risk import Frame
 
 Route = Literal["rag", "finetune", "both", "off_topic", "crisis"]
@@ -46,6 +46,8 @@ class Source(TypedDict):
     field: str
     snippet: str
     score: float
+    origin: str
+    """Whose text it is, as a reader is told."""
 
 
 class BranchAnswer(TypedDict, total=False):

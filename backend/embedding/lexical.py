@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -37,6 +38,20 @@ class LexicalIndex:
         self._size = len(texts)
         self._bm25: Any = bm25s.BM25(k1=1.2, b=0.6)
         self._bm25.index([bigrams(text) for text in texts], show_progress=False)
+
+    @classmethod
+    def load(cls, folder: Path) -> LexicalIndex:
+        """What :meth:`save` wrote, read as it is needed: opening takes no time whatever the number of texts."""
+        import bm25s
+
+        index = cls.__new__(cls)
+        index._bm25 = bm25s.BM25.load(str(folder), mmap=True)
+        index._size = int(index._bm25.scores["num_docs"])
+        return index
+
+    def save(self, folder: Path) -> None:
+        """Write the index into ``folder``."""
+        self._bm25.save(str(folder), show_progress=False)
 
     def scores(self, query: str) -> NDArray[np.float32]:
         """One score for each text, shape (texts,); zero where nothing is shared."""

@@ -25,10 +25,20 @@ class Section(StrEnum):
     SUMMARY = "학과 소개"
     INTEREST = "흥미와 적성"
     CURRICULUM = "배우는 내용"
+    FEATURES = "학과의 특성"
     JOBS = "진출 직업"
     QUALIFICATIONS = "자격·면허"
+    EMPLOYMENT = "취업 현황"
     RELATED = "비슷한 학과와 다른 점"
+    UNIVERSITIES = "개설 대학"
     QUESTION = "학생의 질문"
+
+
+SHIPPED = "진담 학과 자료"
+"""Where a record comes from unless it says otherwise, in a reader's words."""
+
+_ONLY_LOOKED_UP = frozenset({Section.EMPLOYMENT, Section.UNIVERSITIES})
+"""Sections that answer when they are asked for by name, and that no message resembles."""
 
 
 class RelatedMajor(BaseModel):
@@ -40,24 +50,41 @@ class RelatedMajor(BaseModel):
     difference: PlainText
 
 
+class Offering(BaseModel):
+    """A department that teaches the major."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    school: PlainText
+    department: PlainText
+
+
 class Major(BaseModel):
-    """One major. Facts only: no salaries, no employment rates, no university lists."""
+    """One major. The shipped records hold facts only: no pay, no employment, no universities; another corpus may."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     major: PlainText = Field(min_length=2, description="The name, e.g. 컴퓨터공학과")
-    field: str = Field(pattern="^(" + "|".join(CATEGORIES) + ")$", description="계열")
+    field: str | None = Field(default=None, pattern="^(" + "|".join(CATEGORIES) + ")$", description="계열")
     aliases: list[PlainText] = Field(default=[], description="Names that schools give the same department")
     slang: list[PlainText] = Field(default=[], description="What students type: 컴공, 신방과")
     summary: PlainText
     interest: PlainText = Field(description="Interests and aptitude that fit")
-    curriculum: dict[PlainText, PlainText] = Field(description="What is learnt, by year: 1학년 → sentence")
+    curriculum: dict[PlainText, PlainText] = Field(default={}, description="What is learnt, by year: 1학년 → sentence")
+    features: PlainText = Field(default="", description="What is particular to the major, in a paragraph")
     jobs: list[PlainText]
     qualifications: list[PlainText] = Field(default=[], description="Licences and certificates")
     related: list[RelatedMajor] = []
     questions: list[PlainText] = Field(
         default=[], description="What a student whom this major answers might write, without its name"
     )
+    employment: str | None = Field(
+        default=None, pattern=r"^\d{1,2}% 이상$", description="Share of graduates in work: a band, its year unknown"
+    )
+    monthly_pay: float | None = Field(default=None, gt=0, description="Graduates' mean monthly pay in 만원, its year unknown")
+    universities: list[Offering] = []
+    origin: PlainText = Field(default=SHIPPED, description="Where the texts come from, as a reader is told")
+    attached: bool = Field(default=False, description="Aliases, slang, questions and differences are the shipped ones")
 
     @property
     def names(self) -> list[str]:
@@ -71,9 +98,9 @@ class Passage:
 
     id: str
     major: str
-    category: str
     section: Section
     text: str
+    origin: str = SHIPPED
 
     @property
     def embedded_text(self) -> str:
@@ -89,16 +116,46 @@ def passages_of(major: Major) -> list[Passage]:
         (Section.SUMMARY, "summary", major.summary),
         (Section.INTEREST, "interest", major.interest),
         (Section.CURRICULUM, "curriculum", "\n".join(f"{year}: {text}" for year, text in major.curriculum.items())),
+        (Section.FEATURES, "features", major.features),
         (Section.JOBS, "jobs", ", ".join(major.jobs)),
         (Section.QUALIFICATIONS, "qualifications", ", ".join(major.qualifications)),
+        (Section.EMPLOYMENT, "employment", _employment(major)),
         (Section.RELATED, "related", "\n".join(f"{other.major}: {other.difference}" for other in major.related)),
+        (Section.UNIVERSITIES, "universities", _universities(major)),
         *((Section.QUESTION, f"question{n}", question) for n, question in enumerate(major.questions, 1)),
     ]
-    return [Passage(f"{major.major}/{name}", major.major, major.field, section, text) for section, name, text in texts if text]
+    ours = {Section.RELATED, Section.QUESTION} if major.attached else frozenset[Section]()
+    return [
+        Passage(f"{major.major}/{name}", major.major, section, text, SHIPPED if section in ours else major.origin)
+        for section, name, text in texts
+        if text
+    ]
+
+
+def searched_passages_of(major: Major) -> list[Passage]:
+    """The passages that a message can be like, and that are therefore embedded."""
+    return [passage for passage in passages_of(major) if passage.section not in _ONLY_LOOKED_UP]
+
+
+def _employment(major: Major) -> str:
+    lines = []
+    if major.employment:
+        lines.append(f"취업률은 {major.employment} 구간입니다. 어느 해에 조사한 것인지는 자료에 없습니다.")
+    if major.monthly_pay:
+        lines.append(f"졸업자의 월평균 임금은 {major.monthly_pay:g}만 원으로 적혀 있습니다. 역시 조사 연도는 자료에 없습니다.")
+    return "\n".join(lines)
+
+
+def _universities(major: Major) -> str:
+    """A line a school: 강서대학교: 간호학과, 간호학부."""
+    departments: dict[str, list[str]] = {}
+    for offering in major.universities:
+        departments.setdefault(offering.school, []).append(offering.department)
+    return "\n".join(f"{school}: {', '.join(dict.fromkeys(names))}" for school, names in sorted(departments.items()))
 
 
 def read_majors(folder: Path) -> list[Major]:
-    """All records of the folder's ``*.jsonl`` files, in the order of their names.
+    """All records of the folder's ``*.jsonl`` files, in the order of the files' names.
 
     Raises:
         JindamError: a line is not a major record, or a name occurs twice; the message names file and line.

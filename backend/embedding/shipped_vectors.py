@@ -76,11 +76,11 @@ class WithShippedVectors(Embeddings):
 def main() -> None:
     """Embed what is new in the shipped majors."""
     from backend.embedding.embedder import open_embedder
-    from backend.embedding.majors import passages_of, read_majors
+    from backend.embedding.majors import read_majors, searched_passages_of
     from backend.settings import get_settings
 
     folder = get_settings().data_folder / "majors"
-    texts = [passage.embedded_text for major in read_majors(folder) for passage in passages_of(major)]
+    texts = [passage.embedded_text for major in read_majors(folder) for passage in searched_passages_of(major)]
     fresh = write_vectors(folder / FILE_NAME, open_embedder(get_settings()), texts)
     print(f"{len(texts)} passages, {fresh} embedded anew")  # noqa: T201
 

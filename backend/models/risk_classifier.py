@@ -1,7 +1,8 @@
 """The learnt half of the crisis screen: what no pattern can tell.
 
 A :class:`~backend.models.text_classifier.TextClassifier` over the kinds of danger and "none", fitted from ``data/safety/`` and,
-as further examples of "none", from ``data/routing/``.
+as further examples of "none", from ``data/routing/`` and from what people without ``risk`` say in ``data/counseling/``: worries,
+which are the hardest to tell from danger, and most of what a counselling page is for.
 """
 
 from __future__ import annotations
@@ -90,6 +91,17 @@ class RiskClassifier:
         return Judged("crisis" if danger >= _CRISIS and kind in _CRISIS_KINDS else "concern", kind, danger)
 
 
+class _Message(BaseModel):
+    role: str
+    content: str
+
+
+class _Dialogue(BaseModel):
+    messages: list[_Message]
+    risk: bool | None = None
+    writer: str = ""
+
+
 def read_safety_rows(file: Path) -> list[SafetyRow]:
     """Labelled messages of a JSONL file.
 
@@ -108,14 +120,37 @@ def fit_risk_classifier(data_folder: Path, embedder: NamedEmbeddings) -> TextCla
 
     """
     rows = read_safety_rows(data_folder / "safety" / "train.jsonl")
-    harmless = router.read_rows(data_folder / "routing" / "train.jsonl")
+    rows += [
+        SafetyRow(text=row.query, crisis=False, writer=f"routing-{row.writer}")
+        for row in router.read_rows(data_folder / "routing" / "train.jsonl")
+    ]
+    rows += worries_without_risk(data_folder / "counseling" / "train.jsonl")
     return text_classifier.fit(
-        [plain(row.text) for row in rows] + [plain(row.query) for row in harmless],
-        [CLASSES.index(row.label) for row in rows] + [0] * len(harmless),
-        [row.writer for row in rows] + [f"routing-{row.writer}" for row in harmless],
+        [plain(row.text) for row in rows],
+        [CLASSES.index(row.label) for row in rows],
+        [row.writer for row in rows],
         embedder,
-        data_sha256=sha256_of([*rows, *harmless]),
+        data_sha256=sha256_of(rows),
     )
+
+
+def worries_without_risk(file: Path) -> list[SafetyRow]:
+    """What users say in the counselling dialogues that are marked as free of risk; none where there is no such file.
+
+    Raises:
+        JindamError: a line is not a dialogue.
+
+    """
+    if not file.is_file():
+        return []
+    dialogues = read_jsonl(file, _Dialogue, '{"messages": […], "risk": false, "writer": "a"}')
+    return [
+        SafetyRow(text=message.content, crisis=False, writer=f"counselling-{dialogue.writer}")
+        for dialogue in dialogues
+        if dialogue.risk is False
+        for message in dialogue.messages
+        if message.role == "user"
+    ]
 
 
 def open_risk_classifier(data_folder: Path, home: Path, embedder: NamedEmbeddings) -> RiskClassifier:
@@ -136,7 +171,7 @@ def open_risk_classifier(data_folder: Path, home: Path, embedder: NamedEmbedding
 
 
 def main() -> None:
-    """Fit the shipped classifier again, after an edit of data/safety/train.jsonl or data/routing/train.jsonl."""
+    """Fit the shipped classifier again, after an edit of a training split of data/safety/, data/routing/ or data/counseling/."""
     from backend.embedding.embedder import open_embedder
     from backend.settings import get_settings
 

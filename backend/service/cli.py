@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from langgraph.runtime import RunControl
 
     from backend.embedding.index import Progress
-    from backend.LangGraph.state import BranchAnswer
+    from backend.LangGraph.state import BranchAnswer, Source
     from backend.resources import Resources
     from backend.service.main import Answer, Jindam
 
@@ -158,17 +159,43 @@ def _compare_file(jindam: Jindam, file: Path, to: Path, *, as_json: bool) -> Non
     out.print(f"보고서: {to / REPORT}  ·  답: {to / ANSWERS}")
 
 
-@app.command(epilog="예: jindam index  ·  jindam index --rebuild")
+@app.command(epilog="예: jindam index  ·  jindam index 학교자료/  ·  jindam index careernet/ --collection careernet")
 def index(
+    paths: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[PATH]...", help="파일과 폴더: .md .txt .pdf .docx .csv .json", show_default=False),
+    ] = None,
     rebuild: Annotated[bool, typer.Option("--rebuild", help="바뀐 것이 없어도 처음부터 다시 만듦")] = False,
     collection: Collection = None,
+    as_json: AsJson = False,
 ) -> None:
-    """학과 자료의 색인을 지금 자료와 설정에 맞게 만듭니다."""
+    """색인을 적은 경로의 지금 내용과 같게 만듭니다. 바뀐 것만 새로 넣고, 사라진 것은 지우고, 끊기면 이어집니다.
+
+    경로를 적지 않으면 지난번에 적은 경로를 다시 읽습니다. 기본 자료(majors)에는 진담 학과 자료가 늘 들어 있습니다.
+    """
     with _told_plainly(), _progress() as progress:
         resources = _resources(collection, progress)
-        built = resources.build_index(rebuild=rebuild)
-        count = len(resources.retriever.majors)
-    out.print(f"학과 {count}개의 색인을 {'만들었습니다' if built else '확인했습니다. 바뀐 것이 없습니다'}.")
+        done = resources.build_index(paths or [], rebuild=rebuild)
+    told: dict[str, Any] = {
+        "collection": resources.settings.collection,
+        "majors": len(done.contents.majors),
+        "files": len({chunk.file for chunk in done.contents.chunks}),
+        "chunks": len(done.contents.chunks),
+        "changes": asdict(done.changes) if done.changes else None,
+        "skipped": [asdict(skip) for skip in done.skipped],
+    }
+    if as_json:
+        _print_json(told)
+        return
+    held = [f"학과 {told['majors']}개"] if told["majors"] else []
+    held += [f"문서 {told['files']}개({told['chunks']}조각)"] if told["files"] else []
+    out.print(f"{told['collection']}: {', '.join(held)}")
+    if done.changes:
+        out.print(f"새로 넣은 것 {done.changes.embedded}, 지운 것 {done.changes.removed}, 그대로인 것 {done.changes.kept}")
+    else:
+        out.print("바뀐 것이 없습니다.")
+    for skip in done.skipped:
+        err.print(escape(f"읽지 못함: {skip.file} — {skip.why}"), style="yellow")
 
 
 evaluate = typer.Typer(help="정답이 달린 자료로 부분을 잽니다.", no_args_is_help=True)
@@ -320,7 +347,7 @@ def _progress() -> Iterator[Progress]:
     """A bar on stderr that appears with the first step of long work."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = (TextColumn("학과 색인 만드는 중"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (TextColumn("색인 만드는 중"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=err, transient=True) as bar:
         task = None
 
@@ -390,13 +417,20 @@ def _print_notes(answer: Answer) -> None:
     if answer["sources"]:
         out.print("\n[dim]출처[/dim]")
         for source in answer["sources"]:
-            out.print(f"[dim]{escape(_numbered(source['n']))} {source['title']} · {source['field']} (진담 학과 자료)[/dim]")
+            out.print(f"[dim]{escape(_numbered(source['n']))} {escape(_named(source))}[/dim]")
     counsel = answer["answers"].get("finetune")
     if counsel and counsel["origin"] == "vetted":
         out.print(f"[dim]상담 답은 이 글을 위해 지은 것이 아니라 미리 쓰고 검토한 답입니다 (대화 {counsel['dialogue']}).[/dim]")
     for fault in answer["degraded"]:
         out.print(f"[yellow]알림: {escape(fault['reason'])}[/yellow]")
     out.print(f"[dim]{escape(answer['reason'])} {answer['seconds']:.2f}초[/dim]" if answer["reason"] else "")
+
+
+def _named(source: Source) -> str:
+    """간호학과 · 진출 직업 (커리어넷 학과정보); of an own document its file and place."""
+    place = f" · {source['field']}" if source["field"] else ""
+    origin = f" ({source['origin']})" if source["origin"] != source["title"] else ""
+    return f"{source['title']}{place}{origin}"
 
 
 def _numbered(n: int) -> str:

@@ -85,7 +85,9 @@ def _index(settings: Settings) -> Iterator[Finding]:
         return
     try:
         _ = Resources(settings).retriever
-        yield Finding(part, "ok", f"문단 {manifest.passages:,}개, {manifest.embedding_model}")
+        yield Finding(
+            part, "ok", f"학과 문단 {manifest.passages:,}개, 문서 조각 {manifest.chunks:,}개, {manifest.embedding_model}"
+        )
     except JindamError as error:
         yield Finding(part, "broken", f"{error.what} {error.why}", error.fix)
 

@@ -1,70 +1,100 @@
+"""Own documents, with and without majors beside them, through the real index."""
+
 from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
-from backend.embedding.retriever import MajorRetriever, Retrieved
+from backend.embedding.retrieved import Retrieved
+from backend.errors import JindamError
 from backend.resources import Resources
+from backend.settings import Settings
+
+RULES = """# 학칙 안내
+
+휴학은 한 번에 두 학기까지, 모두 합해 여섯 학기까지 할 수 있습니다. 군 휴학은 여기에 넣지 않습니다.
+
+# 진로상담실
+
+진로상담실은 학생회관 2층 204호에 있고, 평일 오전 10시부터 오후 5시까지 엽니다. 예약은 누리집에서 합니다.
+
+# 현장실습
+
+현장실습은 3학년 여름방학에 4주 동안 하며, 신청서는 5월 마지막 주에 학과 사무실로 냅니다.
+"""
 
 
 @pytest.fixture(scope="module")
-def retriever(resources: Resources) -> MajorRetriever:
-    opened: MajorRetriever = resources.retriever
-    return opened
+def papers(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("own") / "학교자료"
+    folder.mkdir()
+    for part in RULES.split("# ")[1:]:
+        title, _, text = part.partition("\n")
+        (folder / f"{title.strip()}.md").write_text(text.strip(), encoding="utf-8")
+    return folder
 
 
-def _retrieve(resources: Resources, question: str, k: int = 5) -> Retrieved:
-    found: Retrieved = resources.retriever.retrieve(question, resources.embedder.embed_query(question), k)
-    return found
+@pytest.fixture(scope="module")
+def own(papers: Path, tmp_path_factory: pytest.TempPathFactory) -> Resources:
+    """A collection of documents alone."""
+    settings = Settings(_env_file=None, home=tmp_path_factory.mktemp("home"), collection="school")
+    resources = Resources(settings)
+    resources.build_index([papers])
+    return resources
 
 
-def _majors(found: Retrieved) -> list[str]:
-    return list(dict.fromkeys(document["major"] for document in found["documents"]))
+@pytest.fixture(scope="module")
+def look_up(own: Resources) -> Callable[[str], Retrieved]:
+    return lambda question: own.retriever.retrieve(question, own.embedder.embed_query(question))  # type: ignore[no-any-return]
 
 
-def test_a_named_major_comes_first_with_all_its_sections(resources: Resources) -> None:
-    found = _retrieve(resources, "컴공 졸업하면 뭐 해요?", k=1)
-    assert _majors(found) == found["named"] == ["컴퓨터공학과"]
-    assert {document["section"] for document in found["documents"]} >= {"학과 소개", "배우는 내용", "진출 직업"}
-    assert all(document["section"] != "학생의 질문" for document in found["documents"])
-
-
-def test_two_named_majors_come_in_the_questions_order(resources: Resources) -> None:
-    assert _majors(_retrieve(resources, "전자공학과랑 컴퓨터공학과 중에 뭐가 나아요"))[:2] == ["전자공학과", "컴퓨터공학과"]
-
-
-def test_an_interest_finds_its_majors(resources: Resources) -> None:
-    assert "수의학과" in _majors(_retrieve(resources, "아픈 강아지를 치료해 주는 사람이 되고 싶어요"))
-    assert "초등교육과" in _majors(_retrieve(resources, "초등학교 담임 선생님이 꿈이에요"))
-
-
-def test_what_is_not_wanted_is_left_out(resources: Resources) -> None:
-    found = _retrieve(resources, "의예과 말고도 생명과학 계열에서 연구 중심인 학과 추천해 주세요")
-    assert found["excluded"] == ["의예과"]
-    assert "의예과" not in _majors(found)
-    assert found["documents"]
-
-
-@pytest.mark.parametrize("question", ["마법학과는 뭘 배워요?", "용사양성학과 나오면 뭐 해요", "포켓몬조련학과 알려줘"])
-def test_majors_that_do_not_exist_are_said_not_to(resources: Resources, question: str) -> None:
-    found = _retrieve(resources, question)
+@pytest.mark.parametrize(
+    ("question", "file"),
+    [
+        ("휴학은 몇 번까지 할 수 있어요?", "학교자료/학칙 안내.md"),
+        ("상담실 어디 있어요? 예약해야 하나요", "학교자료/진로상담실.md"),
+        ("실습 신청서 언제까지 내야 해요", "학교자료/현장실습.md"),
+    ],
+)
+def test_a_question_finds_its_paper(look_up: Callable[[str], Retrieved], question: str, file: str) -> None:
+    found = look_up(question)
+    assert found["chunks"][0]["title"] == file
     assert found["documents"] == []
-    assert found["unknown"]
-    assert found["nearest"]
 
 
-def test_nothing_fits_what_is_about_nothing(resources: Resources) -> None:
-    found = _retrieve(resources, "asdf qwer 1234")
-    assert found["documents"] == []
-    assert len(found["nearest"]) == 3
+@pytest.mark.parametrize("question", ["떡볶이 맛있게 하는 법", "비트코인 지금 사도 될까", "asdf qwer"])
+def test_nothing_fits_what_no_paper_is_about(look_up: Callable[[str], Retrieved], question: str) -> None:
+    assert look_up(question)["chunks"] == []
 
 
-def test_relevance_is_a_share(retriever: MajorRetriever, resources: Resources) -> None:
-    found = _retrieve(resources, "그림 그리는 걸 좋아해요", k=20)
-    scores = [document["score"] for document in found["documents"]]
-    assert scores == sorted(scores, reverse=True)
-    assert 0 < sum({document["major"]: document["score"] for document in found["documents"]}.values()) <= 1.001
+def test_a_collection_that_nobody_made_is_refused(tmp_path: Path) -> None:
+    resources = Resources(Settings(_env_file=None, home=tmp_path, collection="nobody"))
+    with pytest.raises(JindamError, match="nobody 자료가 없습니다") as caught:
+        _ = resources.retriever
+    assert "--collection nobody" in caught.value.fix
+    with pytest.raises(JindamError, match="무엇으로"):
+        resources.build_index()
 
 
-def test_ranking_is_for_all_queries(retriever: MajorRetriever, resources: Resources) -> None:
-    ranking = retriever.rank("마법학과", resources.embedder.embed_query("마법학과"), k=10)
-    assert len(ranking) == len(set(ranking)) == 10
+def test_the_paths_of_the_last_time_are_read_again(own: Resources, papers: Path) -> None:
+    assert own.build_index().changes is None
+    extra = papers / "장학금.txt"
+    extra.write_text("장학금 신청은 학기가 시작한 뒤 2주 안에 합니다.", encoding="utf-8")
+    indexed = Resources(own.settings).build_index()
+    assert indexed.changes is not None
+    assert indexed.changes.embedded == 1
+    fresh = Resources(own.settings)
+    question = "장학금은 언제 신청해요"
+    assert fresh.retriever.retrieve(question, fresh.embedder.embed_query(question))["chunks"][0]["title"] == "학교자료/장학금.txt"
+    extra.unlink()
+    indexed = Resources(own.settings).build_index()
+    assert indexed.changes is not None
+    assert indexed.changes.removed == 1
+
+
+def test_majors_do_not_mix_with_the_shipped_ones(tmp_path: Path, settings: Settings) -> None:
+    (tmp_path / "a.jsonl").write_text('{"major": "바다학과", "summary": "-", "interest": "-", "jobs": []}', encoding="utf-8")
+    with pytest.raises(JindamError, match="섞을 수 없습니다"):
+        Resources(settings).build_index([tmp_path])

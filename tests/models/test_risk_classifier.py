@@ -1,12 +1,20 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
 from backend.errors import JindamError
-from backend.models.risk_classifier import KINDS, RiskClassifier, SafetyRow, open_risk_classifier, read_safety_rows
+from backend.models.risk_classifier import (
+    KINDS,
+    RiskClassifier,
+    SafetyRow,
+    open_risk_classifier,
+    read_safety_rows,
+    worries_without_risk,
+)
 from backend.resources import Resources
 from backend.settings import Settings
 
@@ -28,6 +36,23 @@ def test_it_names_the_kind(classifier: RiskClassifier, resources: Resources) -> 
 def test_an_ordinary_question_is_nothing(classifier: RiskClassifier, resources: Resources) -> None:
     for text in ("통계학과는 뭘 배우나요?", "오늘 급식 맛있었다", "간호학과와 물리치료학과 차이가 뭐예요"):
         assert classifier.judge(text, resources.embedder.embed_query(text)) is None
+
+
+def test_worries_without_risk_are_examples_of_none(tmp_path: Path) -> None:
+    turns = [
+        {"role": "user", "content": "막막해요"},
+        {"role": "assistant", "content": "네"},
+        {"role": "user", "content": "그러게요"},
+    ]
+    rows = [{"messages": turns, "risk": False, "writer": "a"}, {"messages": turns, "risk": True}, {"messages": turns}]
+    file = tmp_path / "train.jsonl"
+    assert worries_without_risk(file) == []
+    file.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    found = worries_without_risk(file)
+    assert [(row.text, row.crisis, row.label, row.writer) for row in found] == [
+        ("막막해요", False, "none", "counselling-a"),
+        ("그러게요", False, "none", "counselling-a"),
+    ]
 
 
 def test_rows_are_checked(tmp_path: Path) -> None:

@@ -113,6 +113,27 @@ def test_index_does_nothing_twice() -> None:
     assert "바뀐 것이 없습니다" in result.stdout
 
 
+def test_own_documents_beside_the_majors_are_quoted_with_their_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JINDAM_HOME", str(tmp_path / "home"))
+    papers = tmp_path / "학교"
+    papers.mkdir()
+    (papers / "현장실습.md").write_text("현장실습 신청서는 5월 마지막 주에 학과 사무실로 냅니다.", encoding="utf-8")
+    (papers / "옛문서.hwp").write_bytes(b"x")
+    indexed = _run("index", str(papers), "--json")
+    assert indexed.exit_code == 0, indexed.output
+    told = json.loads(indexed.stdout)
+    assert (told["majors"], told["files"], told["chunks"]) == (348, 1, 1)
+    assert told["skipped"][0]["file"] == "학교/옛문서.hwp"
+    assert "바뀐 것이 없습니다" in _run("index").stdout  # the paths of the last time
+    answer = _run("ask", "현장실습 신청서는 언제 어디에 내나요?", "--mode", "rag")
+    assert "5월 마지막 주" in answer.stdout
+    assert "학교/현장실습.md" in answer.stdout
+    refused = _run("index", str(tmp_path / "none"))
+    assert refused.exit_code == 1
+    assert "그런 파일이나 폴더가 없습니다" in refused.stderr
+    assert _run("ask", "q", "--collection", "nobody").exit_code == 1
+
+
 @pytest.mark.usefixtures("home")
 def test_doctor_finds_everything_and_names_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     result = _run("doctor")

@@ -27,7 +27,7 @@ def test_an_answer_is_the_contract(jindam: Jindam) -> None:
     assert set(answer["answers"]) == {"rag"}
     assert "[1]" in answer["answer"]
     source = answer["sources"][0]
-    assert set(source) == {"n", "id", "title", "field", "snippet", "score"}
+    assert set(source) == {"n", "id", "title", "field", "snippet", "score", "origin"}
     assert source["title"] == "컴퓨터공학과"
     assert json.loads(json.dumps(answer, ensure_ascii=False)) == answer
 

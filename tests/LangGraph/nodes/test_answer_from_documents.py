@@ -4,7 +4,9 @@ from typing import Any
 
 from langgraph.runtime import Runtime
 
-from backend.embedding.retriever import Document, Retrieved
+from backend.embedding.majors import SHIPPED
+from backend.embedding.retrieved import Document, Retrieved
+from backend.embedding.retriever import nothing
 from backend.LangGraph.context import Context
 from backend.LangGraph.nodes.answer_from_documents import answer_from_documents
 
@@ -17,11 +19,10 @@ def _retrieved(**changes: Any) -> Retrieved:
         "흥미와 적성": "글을 잘 읽는 사람에게 맞습니다.",
     }
     documents = [
-        Document(id=f"법학과/{name}", major="법학과", category="사회", section=name, text=text, score=1.0)
+        Document(id=f"법학과/{name}", title="법학과", section=name, text=text, score=1.0, origin=SHIPPED)
         for name, text in sections.items()
     ]
-    found = Retrieved(documents=documents, named=["법학과"], excluded=[], unknown=[], nearest=[], seconds=0.01)
-    return {**found, **changes}  # type: ignore[typeddict-item]
+    return {**nothing(), "documents": documents, "named": ["법학과"], "seconds": 0.01, **changes}  # type: ignore[typeddict-item]
 
 
 def _answer(question: str, retrieved: Retrieved, runtime: Runtime[Context]) -> dict[str, Any]:

@@ -15,5 +15,5 @@ def test_it_finds_as_many_majors_as_asked(resources: Resources) -> None:
         "query_vector": resources.embedder.embed_query(question),
     }
     found = retrieve_documents(state, Runtime(context=Context(k=3)), retriever=resources.retriever)["retrieved"]  # type: ignore[arg-type]
-    assert len({document["major"] for document in found["documents"]}) == 3
+    assert len({document["title"] for document in found["documents"]}) == 3
     assert found["seconds"] > 0
