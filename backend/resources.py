@@ -98,6 +98,14 @@ class Resources:
         """The chat model; its weights are opened on its first call."""
         return open_counsellor(self.settings)
 
+    @property
+    def facts_writer(self) -> Counsellor | None:
+        """Who writes the answer from what was found; nobody where it is composed of the found sentences."""
+        if self.settings.facts_answers == "composed":
+            return None
+        counsellor: Counsellor = self.counsellor
+        return counsellor
+
     @_opened_once
     def vetted(self) -> VettedReplies | None:
         """Checked replies that a small counsellor gives way to; none for a larger one, or where the data holds none."""

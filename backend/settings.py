@@ -68,6 +68,11 @@ class Settings(BaseSettings):
         default="auto",
         description="auto: the embedded model gives way to a vetted reply that fits; generated: it always writes itself.",
     )
+    facts_answers: Literal["composed", "written"] = Field(
+        default="composed",
+        description="composed: the found sentences, word for word; written: by the chat model from them, without unsupported "
+        "sentences (needs a model larger than the embedded one).",
+    )
     chat_base_url: str | None = Field(default=None, description="OpenAI-compatible endpoint, e.g. http://127.0.0.1:8000/v1")
     chat_api_key: SecretStr | None = Field(default=None, description="Key for the endpoint, if it wants one.")
     chat_load_in_4bit: bool = Field(default=False, description="transformers on CUDA: load NF4 weights (bitsandbytes).")

@@ -13,7 +13,7 @@ from langgraph.runtime import get_runtime
 from langgraph.types import Command
 
 from backend.LangGraph.context import Context
-from backend.LangGraph.nodes.answer_from_documents import answer_from_documents
+from backend.LangGraph.nodes.answer_from_documents import answer_from_documents, answer_from_documents_async
 from backend.LangGraph.nodes.answer_from_finetuned import answer_from_finetuned, answer_from_finetuned_async
 from backend.LangGraph.nodes.classify_rag_finetune import classify_rag_finetune
 from backend.LangGraph.nodes.decline_off_topic import decline_off_topic
@@ -44,7 +44,11 @@ def build_graph(resources: Resources) -> Flow:
     flow.add_node("classify_rag_finetune", node(classify_rag_finetune, "router"), error_handler=ask_both)
     flow.add_node("decline_off_topic", node(decline_off_topic, "replies"))
     flow.add_node("retrieve_documents", node(retrieve_documents, "retriever"), error_handler=give_up)
-    flow.add_node("answer_from_documents", node(answer_from_documents), error_handler=give_up)
+    flow.add_node(
+        "answer_from_documents",
+        node(answer_from_documents, "facts_writer", "names", asynchronous=answer_from_documents_async),
+        error_handler=give_up,
+    )
     flow.add_node(
         "answer_from_finetuned",
         node(answer_from_finetuned, "counsellor", "vetted", "answer_screen", asynchronous=answer_from_finetuned_async),

@@ -51,7 +51,10 @@ class Source(TypedDict):
 
 
 class BranchAnswer(TypedDict, total=False):
-    """One branch's answer: rag has ``sources``, finetune has ``model``, ``adapter``, ``origin`` and ``dialogue``."""
+    """One branch's answer.
+
+    rag has ``sources``, and ``model`` where one wrote it; finetune has ``model``, ``adapter``, ``origin`` and ``dialogue``.
+    """
 
     text: str
     seconds: float
