@@ -262,6 +262,7 @@ def _bring_up_to_date(
     plans: list[tuple[Chroma, list[_Entry], list[str]]] = []
     for name, entries in parts:
         chroma = _chroma(client, name, embeddings)
+        _mark(client, name, wanted, whole=False)
         held = _held(client.get_collection(name))
         ids = {entry.id for entry in entries}
         fresh = [entry for entry in entries if held.get(entry.id) != entry.sha256]
@@ -280,7 +281,7 @@ def _bring_up_to_date(
             done += len(batch)
             if progress:
                 progress(done, to_do)
-    _mark(client, wanted)
+    _mark(client, wanted.collection, wanted, whole=True)
     return Changes(to_do, sum(len(gone) for *_, gone in plans), wanted.passages + wanted.chunks - to_do)
 
 
@@ -316,10 +317,10 @@ def _held(collection: Any) -> dict[str, str]:
             return held
 
 
-def _mark(client: ClientAPI, wanted: Manifest) -> None:
-    """Let the collection itself say what it holds: on a server it can be changed by others."""
-    told = {"embedding_model": wanted.embedding_model, "data_sha256": wanted.data_sha256}
-    client.get_collection(wanted.collection).modify(metadata=told)
+def _mark(client: ClientAPI, collection: str, wanted: Manifest, *, whole: bool) -> None:
+    """Let the collection itself say whose vectors it holds and, when it is ``whole``, of which data: others may change it too."""
+    told = {"embedding_model": wanted.embedding_model} | ({"data_sha256": wanted.data_sha256} if whole else {})
+    client.get_collection(collection).modify(metadata=told)
 
 
 def _marks(client: ClientAPI, wanted: Manifest) -> dict[str, Any]:

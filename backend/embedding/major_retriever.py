@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float32]
 
-# Fitted on data/retrieval/dev.jsonl (three writers, one left out at a time); see data/README.md for what each part adds.
+# Fitted to data/retrieval/dev.jsonl and careernet_dev.jsonl together; see data/README.md for what each part adds.
 _WEIGHTS = {"meaning": 0.8, "content_letters": 0.28, "question_letters": 0.26}
 _NAMED = 4.0
 _NEIGHBOUR = 0.25

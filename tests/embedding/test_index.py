@@ -119,6 +119,19 @@ def test_a_build_that_breaks_off_leaves_the_old_index_and_goes_on_next_time(
     assert {path.name for path in tmp_path.iterdir()} == {"majors", "majors.lock"}
 
 
+def test_a_stopped_build_of_another_model_is_not_gone_on_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "majors"
+    monkeypatch.setattr("backend.embedding.index._BATCH", 2)
+
+    def interrupted(done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        ensure_index(folder, WANTED, CONTENTS, EMBEDDINGS, progress=interrupted)
+    other = manifest_of("majors", CONTENTS, "other")
+    assert ensure_index(folder, other, CONTENTS, DeterministicFakeEmbedding(size=5)) == Changes(10, 0, 0)
+
+
 def test_a_folder_without_manifest_is_no_index(tmp_path: Path) -> None:
     folder = tmp_path / "majors"
     _ensure(folder)
