@@ -121,7 +121,7 @@ def _of_majors(
         return []
     offered = [major for major in majors if major not in named or len(majors) == 1]
     details = [section for section in asked if section is not Section.RELATED and section in majors[offered[0]]]
-    return [_recommendation(offered[:4], majors, citations), *_about(question, majors[offered[0]], details, citations)]
+    return [_recommendation(question, offered[:4], majors, citations), *_about(question, majors[offered[0]], details, citations)]
 
 
 def _not_in_data(
@@ -255,15 +255,26 @@ def _differences(major: dict[Section, Document], names: list[str]) -> list[tuple
     return [(document, text) for other, text in lines if other in others]
 
 
-def _recommendation(names: list[str], majors: dict[str, dict[Section, Document]], citations: _Citations) -> str:
+def _recommendation(question: str, names: list[str], majors: dict[str, dict[Section, Document]], citations: _Citations) -> str:
     lines = ["말씀하신 내용과 가까운 학과를 골라 보았습니다."]
     for name in names:
         summary, interest = majors[name][Section.SUMMARY], majors[name][Section.INTEREST]
         lines.append(
-            f"- {name}: {first_sentence(summary['text'])} {citations.cite(summary)} "
-            f"{first_sentence(interest['text'])} {citations.cite(interest)}"
+            f"- {name}: {_gist(summary['text'])} {citations.cite(summary)} "
+            f"{_nearest_sentence(question, interest['text'])} {citations.cite(interest)}"
         )
     return "\n".join(lines)
+
+
+def _gist(text: str) -> str:
+    """The first sentence that states something: some records open with a question to the reader."""
+    return next((sentence for sentence in sentences(text) if not sentence.endswith("?")), first_sentence(text))
+
+
+def _nearest_sentence(question: str, text: str) -> str:
+    """The sentence that shares most with the question; of equals the first."""
+    asked = set(bigrams(question))
+    return max(sentences(text), key=lambda sentence: len(asked & set(bigrams(sentence))), default="")
 
 
 def _from_documents(question: str, chunks: Sequence[Document], citations: _Citations) -> list[str]:
