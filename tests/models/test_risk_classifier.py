@@ -38,6 +38,14 @@ def test_an_ordinary_question_is_nothing(classifier: RiskClassifier, resources: 
         assert classifier.judge(text, resources.embedder.embed_query(text)) is None
 
 
+def test_worries_are_seldom_taken_for_danger(classifier: RiskClassifier, resources: Resources, settings: Settings) -> None:
+    worries = worries_without_risk(settings.data_folder / "counseling" / "validation.jsonl")
+    judged = [classifier.judge(row.text, resources.embedder.embed_query(row.text)) for row in worries]
+    assert len(judged) > 150
+    assert sum(found is not None for found in judged) <= 0.05 * len(judged)
+    assert not [found for found in judged if found and found.level == "crisis"]
+
+
 def test_worries_without_risk_are_examples_of_none(tmp_path: Path) -> None:
     turns = [
         {"role": "user", "content": "막막해요"},
