@@ -120,12 +120,7 @@ def fit_risk_classifier(data_folder: Path, embedder: NamedEmbeddings) -> TextCla
         JindamError: scikit-learn is not installed.
 
     """
-    rows = read_safety_rows(data_folder / "safety" / "train.jsonl")
-    rows += [
-        SafetyRow(text=row.query, crisis=False, writer=f"routing-{row.writer}")
-        for row in router.read_rows(data_folder / "routing" / "train.jsonl")
-    ]
-    rows += worries_without_risk(data_folder / "counseling" / "train.jsonl")
+    rows = training_rows(data_folder)
     return text_classifier.fit(
         [plain(row.text) for row in rows],
         [CLASSES.index(row.label) for row in rows],
@@ -133,6 +128,21 @@ def fit_risk_classifier(data_folder: Path, embedder: NamedEmbeddings) -> TextCla
         embedder,
         data_sha256=sha256_of(rows),
     )
+
+
+def training_rows(data_folder: Path) -> list[SafetyRow]:
+    """All messages that the shipped classifier is fitted to.
+
+    Raises:
+        JindamError: a file cannot be read.
+
+    """
+    routed = router.read_rows(data_folder / "routing" / "train.jsonl")
+    return [
+        *read_safety_rows(data_folder / "safety" / "train.jsonl"),
+        *(SafetyRow(text=row.query, crisis=False, writer=f"routing-{row.writer}") for row in routed),
+        *worries_without_risk(data_folder / "counseling" / "train.jsonl"),
+    ]
 
 
 def worries_without_risk(file: Path) -> list[SafetyRow]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from backend.models.risk_classifier import CLASSES, KINDS, SafetyRow, read_safety_rows
+from backend.models.risk_classifier import CLASSES, KINDS, SafetyRow, read_safety_rows, training_rows
 from backend.privacy import mask
 from backend.settings import Settings
 from tests.data.test_majors import near_duplicates
@@ -70,10 +70,8 @@ def test_no_method_and_no_personal_data(splits: dict[str, list[SafetyRow]]) -> N
 
 
 def test_the_shipped_classifier_is_the_shipped_rows(settings: Settings) -> None:
-    from backend.models.router import read_rows
     from backend.models.text_classifier import TextClassifier, sha256_of
 
     data = settings.data_folder
-    rows = read_safety_rows(data / "safety" / "train.jsonl")
     shipped = TextClassifier.load(data / "safety" / "risk.npz")
-    assert shipped.data_sha256 == sha256_of([*rows, *read_rows(data / "routing" / "train.jsonl")])
+    assert shipped.data_sha256 == sha256_of(training_rows(data))
