@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 
-LAYOUT = 3
+LAYOUT = 4
 """Raised when contents are cut or stored in another way, so that older indexes are built again."""
 
 _MANIFEST = "manifest.json"
@@ -185,7 +185,7 @@ def open_index(folder: Path, wanted: Manifest, embeddings: Embeddings) -> Index:
 
     """
     found = read_manifest(folder)
-    if found is None:
+    if found is None or not (folder / _vectors(found)).is_dir():
         raise _not_usable("색인이 없습니다.", f"{folder}에 완성된 색인이 없습니다.")
     if found.embedding_model != wanted.embedding_model:
         raise _not_usable(
@@ -226,7 +226,9 @@ def _not_usable(what: str, why: str) -> JindamError:
 
 
 def _is_there(folder: Path, wanted: Manifest) -> bool:
-    return read_manifest(folder) == wanted and (wanted.server is None or _holds(_client(folder, wanted.server), wanted))
+    if read_manifest(folder) != wanted or not (folder / _vectors(wanted)).is_dir():
+        return False
+    return wanted.server is None or _holds(_client(folder, wanted.server), wanted)
 
 
 def _require_space(folder: Path, wanted: Manifest, *, copied: bool) -> None:
