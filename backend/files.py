@@ -1,4 +1,4 @@
-"""Writing files so that nothing half-written is ever taken for whole."""
+"""Writing files so that nothing half-written is ever taken for whole, and reading text that Korean offices save."""
 
 from __future__ import annotations
 
@@ -47,6 +47,22 @@ def written_aside(target: Path) -> Iterator[Path]:
         fresh.replace(target)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
+
+
+def encoding_of(file: Path) -> str:
+    """UTF-8 with or without a byte-order mark, or the older Korean encoding of spreadsheets and notepads.
+
+    Raises:
+        UnicodeDecodeError: it is neither.
+
+    """
+    data = file.read_bytes()
+    try:
+        data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        data.decode("cp949")
+        return "cp949"
+    return "utf-8-sig"
 
 
 def require_space(folder: Path, needed: int) -> None:

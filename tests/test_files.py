@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from backend.errors import JindamError
-from backend.files import locked, require_space, written_aside
+from backend.files import encoding_of, locked, require_space, written_aside
 
 
 def test_a_file_appears_only_when_it_is_whole(tmp_path: Path) -> None:
@@ -32,6 +32,16 @@ def test_a_folder_is_replaced_and_the_old_one_stays_on_failure(tmp_path: Path) -
         fresh.mkdir()
         (fresh / "new").write_text("new")
     assert [path.name for path in target.iterdir()] == ["new"]
+
+
+def test_the_encoding_of_a_korean_text(tmp_path: Path) -> None:
+    file = tmp_path / "안내.txt"
+    for written in ("utf-8", "utf-8-sig", "cp949"):
+        file.write_text("상담실은 3층", encoding=written)
+        assert file.read_text(encoding=encoding_of(file)) == "상담실은 3층"
+    file.write_bytes(b"\xff\xff\x81")
+    with pytest.raises(UnicodeDecodeError):
+        encoding_of(file)
 
 
 def test_too_little_disk_is_refused_before_anything_is_written(tmp_path: Path) -> None:

@@ -12,7 +12,6 @@ import io
 import json
 import re
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
@@ -74,20 +73,6 @@ def with_ours(majors: Iterable[Major], ours: Iterable[Major]) -> list[Major]:
         return major.model_copy(update={name: getattr(same, name) for name in attached} | {"attached": True}) if same else major
 
     return [with_its_own(major) for major in majors]
-
-
-def read_text(file: Path) -> str:
-    """The file's text: UTF-8 with or without a byte-order mark, or the older Korean encoding of spreadsheets.
-
-    Raises:
-        UnicodeDecodeError: it is neither.
-
-    """
-    data = file.read_bytes()
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return data.decode("cp949")
 
 
 def _raw_records(text: str, suffix: str) -> list[dict[str, Any]]:

@@ -7,10 +7,11 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from backend.embedding.careernet import is_careernet, read_careernet, read_text, with_ours
+from backend.embedding.careernet import is_careernet, read_careernet, with_ours
 from backend.embedding.documents import Chunk, Skipped, files_of, read_documents
 from backend.embedding.majors import Major
 from backend.errors import JindamError
+from backend.files import encoding_of
 from backend.jsonl import read_jsonl
 
 _FILE = "contents.json"
@@ -62,7 +63,12 @@ def gather(
     for major in with_ours(read_careernet(careernet), ours):
         if majors.setdefault(major.major, major) is not major:
             raise _twice(major.major, major.origin)
-    chunks, unread = read_documents(documents, progress) if documents else ([], [])
+    try:
+        chunks, unread = read_documents(documents, progress) if documents else ([], [])
+    except JindamError as error:  # documents need packages that majors do not
+        if not majors:
+            raise
+        chunks, unread = [], [Skipped(name, f"{error.what} {error.fix}") for _, name in documents]
     skipped += unread
     if not majors and not chunks:
         raise JindamError(
@@ -93,7 +99,7 @@ _MAJOR = "data/README.md의 학과 자료 형식"
 
 def _text(file: Path) -> str | None:
     try:
-        return read_text(file)
+        return file.read_text(encoding=encoding_of(file))
     except UnicodeDecodeError:
         return None
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ConfigDict
 
 from backend.errors import JindamError
+from backend.files import encoding_of
 from backend.plain_text import without_markup
 
 if TYPE_CHECKING:
@@ -136,7 +137,7 @@ def _parts(file: Path) -> Iterator[tuple[str, str]]:
     logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # its complaints about a file are told as the file's reason
     try:
         documents = _loader(file, suffix).load()
-    except JindamError:
+    except _UnreadableError:
         raise
     except ImportError as error:
         raise _without_packages(error) from error
@@ -162,20 +163,11 @@ def _loader(file: Path, suffix: str) -> BaseLoader:
         return Docx2txtLoader(str(file))
     if suffix == ".json":
         return JSONLoader(str(file), jq_schema=_JQ, text_content=True)
-    encoding = _encoding(file)
+    try:
+        encoding = encoding_of(file)
+    except UnicodeDecodeError as error:
+        raise _UnreadableError("글자를 읽을 수 없습니다. UTF-8로 저장해 주세요.") from error
     return CSVLoader(str(file), encoding=encoding) if suffix == ".csv" else TextLoader(str(file), encoding=encoding)
-
-
-def _encoding(file: Path) -> str:
-    """UTF-8 with or without a byte-order mark, or the older Korean encoding of spreadsheets and notepads."""
-    data = file.read_bytes()
-    for encoding in ("utf-8-sig", "cp949"):
-        try:
-            data.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-        return encoding
-    raise _UnreadableError("글자를 읽을 수 없습니다. UTF-8로 저장해 주세요.")
 
 
 def _without_packages(error: ImportError) -> JindamError:

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from backend.embedding.careernet import ORIGIN, is_careernet, read_careernet, read_text, with_ours
+from backend.embedding.careernet import ORIGIN, is_careernet, read_careernet, with_ours
+from backend.embedding.contents import gather
 from backend.embedding.majors import SHIPPED, Major, Section, passages_of, searched_passages_of
 from backend.errors import JindamError
 
@@ -55,11 +56,10 @@ def test_a_record() -> None:
 
 
 def test_a_byte_order_mark_and_the_older_encoding(tmp_path: Path) -> None:
-    file = tmp_path / "a.csv"
     for encoding in ("utf-8-sig", "utf-8", "cp949"):
-        file.write_text(_csv(RECORD)[0], encoding=encoding)
-        assert is_careernet(read_text(file), ".csv")
-        assert read_careernet([(read_text(file), ".csv")]) == [_one()]
+        (tmp_path / "a.csv").write_text(_csv(RECORD)[0], encoding=encoding)
+        contents, skipped = gather([tmp_path], [])
+        assert (list(contents.majors), skipped) == ([_one()], [])
 
 
 def test_the_same_record_in_two_files_is_one_with_all_universities() -> None:

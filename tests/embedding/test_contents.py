@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,17 @@ def test_a_file_that_is_no_record_is_told(folder: Path) -> None:
     contents, skipped = gather([folder], OURS)
     assert len(contents.majors) == 3
     assert {skip.file for skip in skipped} == {"자료/나쁜.jsonl", "자료/나쁜.csv"}
+
+
+def test_majors_need_no_package_that_only_documents_need(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "langchain_text_splitters", None)
+    contents, skipped = gather([folder], OURS)
+    assert len(contents.majors) == 3
+    ((file, why),) = [(skip.file, skip.why) for skip in skipped]
+    assert file == "자료/안내.md"
+    assert "jindam[docs]" in why
+    with pytest.raises(JindamError, match="필요한 패키지가 없습니다"):
+        gather([folder / "안내.md"], OURS)
 
 
 def test_a_major_twice_and_nothing_at_all_are_refused(folder: Path, tmp_path: Path) -> None:
