@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from backend.errors import JindamError
+from backend.models.adapter_manifest import Manifest, read_manifest
 from backend.models.gemma import COUNSEL_SYSTEM
 from backend.models.llamacpp_chat import LlamaCppChat
 from finetune.config import ModelConfig
@@ -17,7 +18,6 @@ from finetune.data import Message
 from finetune.generate import Prompts, Reply, generated_replies, served_chat, served_replies
 from finetune.gguf_files import write_lora
 from finetune.loss import add_scored_head
-from finetune.manifest import Manifest, read_manifest
 from finetune.model import EMBEDDED, Base, open_adapter, open_base
 from finetune.progress import Advance, silent
 from finetune.template import Layout

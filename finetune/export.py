@@ -12,12 +12,12 @@ from safetensors.torch import load_file, save_file
 
 from backend.errors import JindamError
 from backend.files import require_space, written_aside
+from backend.models.adapter_manifest import FILE_NAME, Manifest, read_manifest
 from backend.models.gemma import COUNSEL_SYSTEM
 from backend.models.weights import embedded_weights
 from backend.settings import get_settings
 from finetune.config import ModelConfig
 from finetune.gguf_files import FileType, write_lora, write_model
-from finetune.manifest import FILE_NAME, Manifest, read_manifest
 from finetune.model import Base, open_adapter, open_base
 from finetune.progress import Advance, silent
 from finetune.template import CHAT_TEMPLATE
@@ -60,10 +60,11 @@ def export_box(adapter: Path, out: Path) -> Path:
 
 
 def export_lora(adapter: Path, file: Path) -> Path:
-    """Write the adapter as a LoRA file for llama.cpp, which the graph reads (``JINDAM_CHAT_ADAPTER``)."""
-    _manifest_of(adapter)
+    """Write the adapter as a LoRA file for llama.cpp, which the graph reads (``JINDAM_CHAT_ADAPTER``), and its manifest beside it."""
+    manifest = _manifest_of(adapter)
     file.parent.mkdir(parents=True, exist_ok=True)
     write_lora(adapter, file)
+    manifest.write(file.parent, file.name)
     return file
 
 

@@ -24,6 +24,7 @@ from transformers import (
 
 from backend.errors import JindamError
 from backend.files import locked, require_space, written_aside
+from backend.models.adapter_manifest import require_peft, require_unchanged
 from backend.models.gemma import EMBEDDED_MODEL
 from backend.models.gemma_tokenizer import gemma_tokenizer
 from backend.models.weights import SHA256, embedded_weights
@@ -31,7 +32,6 @@ from backend.settings import get_settings
 from finetune.config import AdapterConfig, Config, ModelConfig
 from finetune.fused_lora import fuse
 from finetune.gguf_files import read_gemma
-from finetune.manifest import require_base
 from finetune.template import CHAT_TEMPLATE, Layout
 
 EMBEDDED = "embedded"
@@ -131,7 +131,8 @@ def open_adapter(base: Base, folder: Path, *, trainable: bool = False) -> Any:
         JindamError: there is none, it is damaged, or it was trained on another base.
 
     """
-    require_base(folder, base.sha256)
+    require_peft(folder)
+    require_unchanged(folder, base.sha256)
     try:
         return PeftModel.from_pretrained(base.model, str(folder), is_trainable=trainable)
     except Exception as error:  # safetensors, PEFT and torch each have their own

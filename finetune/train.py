@@ -21,10 +21,10 @@ from transformers import EarlyStoppingCallback
 
 from backend.errors import JindamError
 from backend.files import require_space, written_aside
+from backend.models.adapter_manifest import Manifest, now_and_with_what, sha256_of_text
 from finetune.callbacks import Bar, CustomEarlyStopping, EvaluateAtTheEnd, Record, SaveNowAndThen, StopOnCtrlC
 from finetune.config import Config
 from finetune.data import Split, read_split
-from finetune.manifest import Manifest, now_and_with_what, sha256_of_text
 from finetune.model import Base, add_adapter, layout_of, open_base, trainable_parameters
 from finetune.plots import plot_losses
 from finetune.template import Layout
@@ -226,7 +226,7 @@ def _checkpoint_to_resume(config: Config, manifest: Manifest, console: Console) 
     """
     output = config.train.output
     found = sorted(output.glob("checkpoint-*"), key=lambda path: int(path.name.rpartition("-")[2]), reverse=True)
-    identity = json.loads(manifest.model_dump_json(exclude={"made", "libraries", "result"}))
+    identity = json.loads(manifest.model_dump_json(exclude={"made", "libraries", "result", "files"}))
     if found and (output / _RUN).is_file():
         before = yaml.safe_load((output / _RUN).read_text(encoding="utf-8"))
         if different := sorted(_different(before, identity)):

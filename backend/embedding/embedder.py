@@ -93,6 +93,7 @@ class HuggingFaceE5Embeddings(Embeddings):
         try:
             return HuggingFaceEmbeddings(
                 model_name=self.model,
+                model_kwargs={"model_kwargs": {"use_safetensors": True}},  # a pickle can run code
                 encode_kwargs={"normalize_embeddings": True, "prompt": prefixes.get("passage")},
                 query_encode_kwargs={"normalize_embeddings": True, "prompt": prefixes.get("query")},
             )

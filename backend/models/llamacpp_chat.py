@@ -28,8 +28,9 @@ from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResu
 from pydantic import ConfigDict, Field, PrivateAttr
 
 from backend.errors import JindamError
+from backend.models.adapter_manifest import require_servable
 from backend.models.gemma import adapter_of, render_gemma, timed_out
-from backend.models.weights import embedded_weights
+from backend.models.weights import SHA256, embedded_weights
 from backend.settings import Settings
 
 _GGUF_MAGIC = b"GGUF"
@@ -161,6 +162,9 @@ class LlamaCppChat(BaseChatModel):
     @cached_property
     def _loaded(self) -> LlamaCppServer:
         model = self.model_path or embedded_weights(self.weights_folder or Path.cwd())
+        if self.adapter_path is not None:
+            _require_gguf(self.adapter_path, "LoRA 어댑터")
+            require_servable(self.adapter_path, None if self.model_path else SHA256)
         return LlamaCppServer(model, adapter=self.adapter_path, slots=self.slots, context=self.context)
 
     @property

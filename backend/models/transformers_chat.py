@@ -30,6 +30,7 @@ from transformers import (
 )
 
 from backend.errors import JindamError
+from backend.models.adapter_manifest import require_peft, require_servable
 from backend.models.gemma import adapter_of, render_gemma, timed_out
 from backend.settings import Settings
 
@@ -96,11 +97,15 @@ class TransformersChat(BaseChatModel):
             if self.load_in_4bit
             else None
         )
+        if self.adapter_path is not None:
+            require_peft(self.adapter_path)
+            require_servable(self.adapter_path, None)  # its base may be another file of the same weights
         try:
             tokenizer = AutoTokenizer.from_pretrained(self.model)
             model: Any = AutoModelForCausalLM.from_pretrained(
                 self.model,
                 dtype=torch.bfloat16,
+                use_safetensors=True,  # a pickle can run code
                 quantization_config=quantization,
                 device_map="auto" if torch.cuda.is_available() else None,
             )

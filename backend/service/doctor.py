@@ -8,11 +8,14 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import metadata
+from pathlib import Path
 from typing import Literal
 
 from backend.embedding.index import read_manifest
 from backend.errors import JindamError
-from backend.models.weights import MODEL_NAME, weights_file
+from backend.models.adapter_manifest import require_servable
+from backend.models.gemma import adapter_of
+from backend.models.weights import MODEL_NAME, SHA256, weights_file
 from backend.resources import Resources
 from backend.settings import Settings, get_settings
 
@@ -107,5 +110,15 @@ def _chat(settings: Settings) -> Iterator[Finding]:
     if counsellor.untuned:
         fix = "JINDAM_CHAT_ADAPTER에 학습한 LoRA(GGUF)를 맞추면 상담 답변이 나아집니다."
         yield Finding("상담 어댑터", "later", "없음: 학습 전 기본 모델이 상담에 답합니다.", fix)
-    elif counsellor.adapter:
-        yield Finding("상담 어댑터", "ok", counsellor.adapter)
+    elif (adapter := adapter_of(settings)) is not None:
+        yield _adapter(adapter, SHA256 if counsellor.small else None)
+
+
+def _adapter(adapter: Path, base_sha256: str | None) -> Finding:
+    try:
+        manifest = require_servable(adapter, base_sha256)
+    except JindamError as error:
+        return Finding("상담 어댑터", "broken", f"{error.what} {error.why}", error.fix)
+    if manifest is None:
+        return Finding("상담 어댑터", "ok", f"{adapter} (곁에 manifest.json이 없어 무엇으로 학습했는지 확인하지 못했습니다)")
+    return Finding("상담 어댑터", "ok", f"{adapter} (파일과 대화 형식이 기록과 맞음)")

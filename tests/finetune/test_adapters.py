@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from backend.models.adapter_manifest import Manifest, read_manifest, sha256_of_text
 from backend.models.gemma import EMBEDDED_ADAPTER
 from backend.models.weights import SHA256
-from finetune.manifest import Manifest, read_manifest, sha256_of_text
 from finetune.model import embedded_tokenizer
 from finetune.template import Layout
 

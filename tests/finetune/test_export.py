@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from backend.errors import JindamError
+from backend.models.adapter_manifest import read_manifest, require_servable
 from backend.models.llamacpp_chat import LlamaCppServer
-from backend.models.weights import embedded_weights
+from backend.models.weights import SHA256, embedded_weights
 from backend.settings import get_settings
 from finetune.config import Config, config_of
 from finetune.export import (
@@ -25,7 +26,6 @@ from finetune.export import (
     push,
 )
 from finetune.gguf_files import _reader, read_gemma
-from finetune.manifest import read_manifest
 from finetune.model import ModelConfig, layout_of, open_adapter, open_base
 from finetune.parity import agreement
 from finetune.template import Encoded
@@ -71,6 +71,7 @@ def tuned(adapter: Path) -> Any:
 def test_the_lora_file_says_what_the_adapter_says(adapter: Path, tuned: Any, encoded: list[Encoded], tmp_path: Path) -> None:
     """On the model that the service runs. llama.cpp rounds activations to 8 bits there, which alone moves some top tokens."""
     file = export_lora(adapter, tmp_path / "lora.gguf")
+    assert require_servable(file, SHA256) is not None
     weights = embedded_weights(get_settings().weights_folder)
     with_file = agreement(tuned, LlamaCppServer(weights, adapter=file, slots=1), encoded, positions=POSITIONS, lora=True)
     with tuned.disable_adapter():

@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from backend.errors import JindamError
+from backend.models.adapter_manifest import FILE_NAME
 from backend.models.weights import SHA256
 from finetune.config import AdapterConfig, ModelConfig
 from finetune.loss import add_scored_head
-from finetune.manifest import FILE_NAME
 from finetune.model import Base, add_adapter, embedded_folder, open_adapter, open_base, trainable_parameters
 from finetune.template import Layout
 from tests.finetune.test_template import turns

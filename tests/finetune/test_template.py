@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 
 from backend.errors import JindamError
+from backend.models.adapter_manifest import template_sha256
 from backend.models.gemma import render_gemma
 from finetune.data import Message
 from finetune.template import IGNORED, Layout
@@ -91,6 +92,11 @@ def test_the_mask_can_be_seen(layout: Layout) -> None:
 def test_layouts_have_different_hashes(layout: Layout) -> None:
     others = [replace(layout, kind="seed"), replace(layout, stop="<end_of_turn>")]
     assert len({layout.sha256, *(other.sha256 for other in others)}) == 3
+
+
+def test_the_graph_asks_in_the_layout_that_is_trained(layout: Layout) -> None:
+    for stop in ("<eos>", "<end_of_turn>"):
+        assert replace(layout, stop=stop).sha256 == template_sha256(stop)
 
 
 def test_another_tokenizer_is_refused(layout: Layout) -> None:

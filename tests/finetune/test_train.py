@@ -15,9 +15,9 @@ import yaml
 from safetensors.torch import load_file
 
 from backend.errors import JindamError
+from backend.models.adapter_manifest import read_manifest
 from backend.settings import Settings
 from finetune.config import Config, config_of
-from finetune.manifest import read_manifest
 from finetune.model import open_base
 from finetune.train import METRICS, _damage, planned_steps, read_splits, steps_per_epoch, train
 from finetune.trainer import CounselTrainer

@@ -140,9 +140,15 @@ def test_doctor_finds_everything_and_names_what_is_missing(monkeypatch: pytest.M
     assert result.exit_code == 0
     assert "xllamacpp" in result.stdout
     assert "gemma3-270m-counsel" in result.stdout
-    monkeypatch.setenv("JINDAM_CHAT_ENGINE", "openai")
     from backend.settings import get_settings
 
+    monkeypatch.setenv("JINDAM_CHAT_ADAPTER", "none.gguf")
+    get_settings.cache_clear()
+    result = _run("doctor")
+    assert result.exit_code == 1
+    assert "none.gguf" in result.stdout
+    monkeypatch.delenv("JINDAM_CHAT_ADAPTER")
+    monkeypatch.setenv("JINDAM_CHAT_ENGINE", "openai")
     get_settings.cache_clear()
     result = _run("doctor")
     assert result.exit_code == 1
