@@ -133,6 +133,20 @@ CONCERN = [
 ]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "아빠가 때려서 행복했던 적이 한 번도 없어요",
+        "괴롭힘 당하고 누구한테 말해 본 적 없어요",
+        "예전에는 가끔 먹고 토했는데 지금은 매일 토해요",
+        "누가 죽고 싶냐고 물으면 그렇다고 할 것 같아요",
+        "왕따당하는데 도와주는 사람이 없어요",
+    ],
+)
+def test_what_only_looks_like_a_denial_is_none(text: str) -> None:
+    assert find(text) is not None
+
+
 @pytest.mark.parametrize("text", NONE)
 def test_ordinary_words_stay_ordinary(text: str) -> None:
     assert find(text) is None
