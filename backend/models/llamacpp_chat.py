@@ -34,7 +34,6 @@ from backend.models.weights import SHA256, embedded_weights
 from backend.settings import Settings
 
 _GGUF_MAGIC = b"GGUF"
-_DRY_MULTIPLIER, _DRY_ALLOWED = 0.8, 3  # tokens: a term of two words may come back, a clause may not
 
 
 class LlamaCppServer:
@@ -182,11 +181,8 @@ class LlamaCppChat(BaseChatModel):
             "top_p": self.top_p,
             "repeat_penalty": self.repeat_penalty,
             "stop": ["<start_of_turn>", "<end_of_turn>", *(stop or [])],
-            # A small model falls into saying the same twice; DRY makes each further token of a repeated run less likely.
-            "dry_multiplier": _DRY_MULTIPLIER,
-            "dry_allowed_length": _DRY_ALLOWED,
             # top_k first: the others then look at 40 candidates and not at a vocabulary of 262,144 (18% more tokens a second)
-            "samplers": ["top_k", "penalties", "dry", "top_p", "temperature"],
+            "samplers": ["top_k", "penalties", "top_p", "temperature"],
             "cache_prompt": True,
         }
         for name in ("seed", "ignore_eos"):
