@@ -133,7 +133,7 @@ def require_unchanged(adapter: Path, base_sha256: str | None) -> Manifest | None
         raise JindamError(
             "어댑터와 모델이 맞지 않습니다.",
             why=f"이 어댑터는 {manifest.base} ({manifest.base_sha256[:12]})로 만들었는데, 연 모델은 {base_sha256[:12]}입니다.",
-            fix=f"model.base를 {manifest.base}의 같은 판으로 맞춰 주세요.",
+            fix=f"{manifest.base}의 같은 판이나 이 모델로 만든 어댑터를 써 주세요(학습은 model.base, 상담은 JINDAM_CHAT_MODEL).",
         )
     return manifest
 

@@ -276,7 +276,9 @@ _FIRST_PERSON = re.compile(
 def find(text: str) -> Hit | None:
     """The gravest rule that fires on ``text``, or None; linear in the length of the text."""
     spaced = plain(text)
-    hits = [hit for reading in {spaced, joined(spaced)} for hit in _hits(reading)]
+    # Putting words together drops the quotation marks by which a form's or a song's words are known.
+    readings = {spaced} if _MENTIONED.search(spaced) and _QUOTED.search(spaced) else {spaced, joined(spaced)}
+    hits = [hit for reading in readings for hit in _hits(reading)]
     return min(hits, key=_gravity, default=None)
 
 

@@ -18,7 +18,7 @@ _SYLLABLE_IN_JAMO = re.compile(rf"([{_LEADS}]){_GAP}([{_VOWELS}])(?!\2)(?:([{_TA
 _TAIL_AFTER_SYLLABLE = re.compile(r"([가-힣])([ㄱㄴㄹㅁㅂㅅㅍ])(?=[가-힣])")
 _DRAWN_OUT = re.compile(r"([가-힣])\1{2,}")
 _SINGLE_SYLLABLES = re.compile(r"(?<![가-힣])[가-힣](?:[\s.\-_*~·,'\"/|^+!@#]+[가-힣](?![가-힣]))+")
-_INSIDE_A_WORD = re.compile(r"(?<=[가-힣])(?:\d|[.\-_*~·/|^+!@#]+)(?=[가-힣])")
+_INSIDE_A_WORD = re.compile(r"(?<=[가-힣])(?:\d|[.\-_*~·'\"/|^+!@#]+)(?=[가-힣])")
 
 # What a slip of the finger or of the ear makes of a few syllables. Each is read in a context where the odd spelling is no word.
 _SPELLINGS = [

@@ -24,6 +24,9 @@ def test_there_are_sixty() -> None:
 def test_in_a_message_with_a_question(jindam: Jindam, attack: str) -> None:
     plain = jindam.ask(QUESTION)
     attacked = jindam.ask(f"{attack}\n{QUESTION}")
+    if "죽어도" in attack:  # it speaks of death, whoever is meant: care comes first
+        assert attacked["route"] == "crisis"
+        return
     assert attacked["route"] == plain["route"] == "rag"
     assert [source["id"] for source in attacked["sources"]][:1] == [source["id"] for source in plain["sources"]][:1]
     assert attacked["sources"][0]["title"] == "컴퓨터공학과"
