@@ -135,6 +135,9 @@ class LlamaCppChat(BaseChatModel):
     temperature: float = 0.7
     top_p: float = 0.9
     repeat_penalty: float = 1.1
+    repeat_last_n: int = 256
+    """Tokens that the penalty looks back on. With llama.cpp's own 64 the embedded adapter repeats five words or a sentence in
+    5 of 120 replies to the validation split, with 256 in none."""
     timeout_s: float = 120.0
     """Seconds from the call to the last token, waiting for a slot included."""
 
@@ -180,6 +183,7 @@ class LlamaCppChat(BaseChatModel):
             "temperature": options.get("temperature", self.temperature),
             "top_p": self.top_p,
             "repeat_penalty": self.repeat_penalty,
+            "repeat_last_n": self.repeat_last_n,
             "stop": ["<start_of_turn>", "<end_of_turn>", *(stop or [])],
             # top_k first: the others then look at 40 candidates and not at a vocabulary of 262,144 (18% more tokens a second)
             "samplers": ["top_k", "penalties", "top_p", "temperature"],

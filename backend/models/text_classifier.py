@@ -142,11 +142,7 @@ def fit(
     try:
         from sklearn.linear_model import LogisticRegression
     except ImportError as error:
-        raise JindamError(
-            "분류기를 지금 임베딩 모델에 맞게 다시 맞출 수 없습니다.",
-            why="scikit-learn이 설치되어 있지 않습니다.",
-            fix="pip install 'jindam[hf]' -c constraints.txt 로 설치해 주세요.",
-        ) from error
+        raise scikit_learn_missing() from error
     vectors = np.asarray([embedder.embed_query(text) for text in texts], np.float32)
     targets = np.asarray(labels, np.int64)
     unseen = np.zeros((len(texts), 2 * (int(targets.max()) + 1)), np.float32)
@@ -182,6 +178,15 @@ def open_fitted(shipped: Path, home: Path, embedder: NamedEmbeddings, refit: Cal
         file.parent.mkdir(parents=True, exist_ok=True)
         refit().save(file)
     return TextClassifier.load(file)
+
+
+def scikit_learn_missing() -> JindamError:
+    """What to say where a classifier must be fitted and cannot be."""
+    return JindamError(
+        "분류기를 지금 임베딩 모델에 맞게 다시 맞출 수 없습니다.",
+        why="scikit-learn이 설치되어 있지 않습니다.",
+        fix="pip install 'jindam[hf]' -c constraints.txt 로 설치해 주세요.",
+    )
 
 
 def held_out_folds(labels: NDArray[np.int64], writers: Sequence[str]) -> Iterator[tuple[Any, Any]]:

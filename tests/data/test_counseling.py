@@ -116,7 +116,7 @@ def test_short_messages_are_labelled_with_known_topics(folder: Path, rows: dict[
     short = [json.loads(line) for line in (folder / "topics.jsonl").read_text(encoding="utf-8").splitlines()]
     assert min(Counter(row["topic"] for row in short).values()) >= 55
     assert len({re.sub(r"\s+", "", row["text"]) for row in short}) == len(short)
-    assert not [row["text"] for row in short if not 4 <= len(row["text"]) <= 90 or mask(row["text"]).found]
+    assert not [row["text"] for row in short if not 4 <= len(row["text"]) <= 300 or mask(row["text"]).found]
     held_out = {row["messages"][1]["content"] for split in ("validation", "test") for row in rows[split]}
     assert not held_out & {message.text for message in messages}
 

@@ -74,6 +74,22 @@ def test_a_message_of_a_topic_gets_the_reply_for_its_group(
     assert (row.topic, row.group) == ("자퇴 고민", "학부모")
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "아버지가 대학까지 보내 줬는데 하셔서 자퇴 얘기를 못 꺼내고 있습니다",
+        "엄마가 다리를 다쳐서 그냥 취업하겠다고 선생님께 말하고 나왔습니다",
+    ],
+)
+def test_whoever_speaks_of_a_parent_gets_no_reply_for_parents(
+    vetted: VettedReplies, resources: Resources, rows: list[CounsellingRow], text: str
+) -> None:
+    vector = resources.embedder.embed_query(text)
+    given = {row.id: row.group for row in rows}
+    assert given[vetted.of_topic(text, vector)[0].dialogue] != "학부모"
+    assert "학부모" not in {given[reply.dialogue] for reply in vetted.concerns(text, vector, 5)}
+
+
 @pytest.mark.parametrize("message", ["그냥 좀 그래요", "몰라요", "요즘 뭔가 답답"])
 def test_where_nothing_fits_it_asks(vetted: VettedReplies, resources: Resources, message: str) -> None:
     vector = resources.embedder.embed_query(message)
