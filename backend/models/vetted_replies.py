@@ -8,7 +8,7 @@ is for whoever brings it; one that fits a ``topic`` for every message on it by i
 - BM25 over the wordings says which concern it shares words with (E5 vectors hardly tell the concerns of a topic apart:
   AUC .56 against .78 on a reader's verdicts);
 - a logistic regression over the three says how probably a concern's reply fits. Where none does, the topic's reply stands, if
-  topic and group are probable enough; where they are not, one that asks. Nothing is said twice in a conversation.
+  topic and group are probable enough; a vague message gets one that asks. Nothing is said twice in a conversation.
 """
 
 from __future__ import annotations
@@ -66,10 +66,11 @@ _SAYS_THE_SAME = 0.6
 """Share of their bigrams (Dice's coefficient, rare ones counting more) from which a message says what a wording says. The
 regression was fitted to long messages, and a short one seldom has words enough for it."""
 TOPIC_FITS = 0.15
-"""P(topic) · P(group) from which a topic's reply is given; below are messages that tell no topic. Of five replies below
-.2 the same readers called two to the point, and .15 of all replies that only ask, though written for the group."""
+"""P(topic) · P(group) from which a topic's reply is given to a short or a later message. A longer first message that is not vague
+gets the likeliest: of five such replies below .2 the same readers called two to the point, and .15 of all replies that only
+ask."""
 _TELLS_A_TOPIC = 20
-"""Characters from which a later message is looked at for a topic of its own, "네 그런 것 같아요" has none."""
+"""Characters from which a message is looked at for a topic of its own, "네 그런 것 같아요" has none."""
 _SHORT = 10
 """Characters below which a message's few words weigh no more; a "네" is in many wordings."""
 
@@ -193,7 +194,8 @@ class VettedReplies:
         if not said or len(text) >= _TELLS_A_TOPIC:
             found += self.of_topic(text, vector)
         found += self.asking(text, "continuing" if said else "opening")
-        enough = {"concern": CONCERN_FITS, "topic": TOPIC_FITS, "opening": 0.0, "continuing": 0.0}
+        told = not said and self._tells_a_topic(text, vector)
+        enough = {"concern": CONCERN_FITS, "topic": 0.0 if told else TOPIC_FITS, "opening": 0.0, "continuing": 0.0}
         new = (reply for reply in found if not any(reply.text in before for before in said))
         return next((reply for reply in new if reply.probability >= enough[reply.level]), None)
 
@@ -213,6 +215,11 @@ class VettedReplies:
         probability[np.isneginf(group)[self._group_of]] = 0.0
         best = np.argsort(-probability, kind="stable")[:count]
         return [_given(self._concerns[place], float(probability[place])) for place in best]
+
+    def _tells_a_topic(self, text: str, vector: Sequence[float]) -> bool:
+        """Whether a message tells its matter, if not always which: to ask on as if nothing had been said hurts."""
+        topic, _ = self._classifiers.log_probabilities(text, vector)
+        return len(text) >= _TELLS_A_TOPIC and int(topic.argmax()) in {place for place, _ in self._of_topic}
 
     def _topic_and_group(self, text: str, vector: Sequence[float]) -> tuple[Array, Array]:
         """Log-probabilities; whoever speaks of parents and of no child is not a parent."""

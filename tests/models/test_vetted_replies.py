@@ -100,6 +100,15 @@ def test_where_nothing_fits_it_asks(vetted: VettedReplies, resources: Resources,
     assert later.level == "continuing"
 
 
+def test_who_has_told_something_is_not_asked_as_if_nothing_were_said(vetted: VettedReplies, resources: Resources) -> None:
+    told = "명절마다 친척들이 사촌한테는 꿈이 뭐냐고 묻고 저한테는 밥 많이 먹으라고만 해요. 웃고 말았는데 집에 오면 눈물이 나요"
+    circling = "뭐라고 말해야 할지 모르겠는데 그냥 누구한테든 얘기를 좀 하고 싶어서 들어와 봤어요"
+    assert (given := vetted.fitting(told, resources.embedder.embed_query(told))) is not None
+    assert given.level in ("concern", "topic")
+    assert (asked := vetted.fitting(circling, resources.embedder.embed_query(circling))) is not None
+    assert asked.level == "opening"
+
+
 def test_nothing_is_said_twice_until_all_is_said(vetted: VettedReplies, resources: Resources) -> None:
     vector = resources.embedder.embed_query("네 그런데 잘 안 돼요")
     said: list[str] = ["무엇이든"]
