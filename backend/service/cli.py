@@ -333,12 +333,21 @@ def _check_thread_name(thread: str | None) -> None:
 
 
 def _resources(collection: str | None, progress: Progress) -> Resources:
+    from pydantic import ValidationError
+
     from backend.resources import Resources
     from backend.settings import Settings, get_settings
 
     settings = get_settings()
     if collection is not None:
-        settings = Settings.model_validate({**settings.model_dump(), "collection": collection})
+        try:
+            settings = Settings.model_validate({**settings.model_dump(), "collection": collection})
+        except ValidationError as error:
+            raise JindamError(
+                f"자료 이름으로 쓸 수 없습니다: {collection!r}",
+                why="영문자, 숫자, 밑줄(_), 붙임표(-)로 된 3~63자만 쓸 수 있습니다(처음과 끝은 영문자나 숫자).",
+                fix="예: --collection school-notes",
+            ) from error
     return Resources(settings, progress=progress)
 
 

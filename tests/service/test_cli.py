@@ -132,6 +132,10 @@ def test_own_documents_beside_the_majors_are_quoted_with_their_file(tmp_path: Pa
     assert refused.exit_code == 1
     assert "그런 파일이나 폴더가 없습니다" in refused.stderr
     assert _run("ask", "q", "--collection", "nobody").exit_code == 1
+    for name in ("x", "내자료"):
+        refused = _run("ask", "q", "--collection", name)
+        assert refused.exit_code == 1
+        assert "자료 이름으로 쓸 수 없습니다" in refused.stderr
 
 
 @pytest.mark.usefixtures("home")
